@@ -1,0 +1,146 @@
+//! What can be typed: the command line, and nothing about what it means.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::spec::options::{ChannelPriority, PipResolver};
+
+/// Lock a conda env.yml once, and build identical nodes from it.
+#[derive(Debug, Parser)]
+#[command(name = "envlock", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  `check` found a difference
+  2  the command line or an input file cannot be understood
+  3  no set of packages satisfies the requirements
+  4  a channel or an artifact cannot be reached
+  5  a file cannot be read or written
+  6  an artifact has another hash than promised
+  7  --offline or --frozen-metadata needs something that is not cached";
+
+/// Options of every command.
+#[derive(Args, Debug)]
+pub struct Global {
+    /// Print warnings and errors only
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// When to use colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+    /// Where metadata and artifacts are kept
+    #[arg(long, global = true, value_name = "DIR", env = "ENVLOCK_CACHE")]
+    pub cache_dir: Option<PathBuf>,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Color {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Resolve an environment file and write conda-lock.yml and envlock.nix
+    Convert(Convert),
+    /// Say whether conda-lock.yml and envlock.nix are current and agree; uses no network
+    Check(Check),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages into a directory
+    Man {
+        /// The directory
+        dir: PathBuf,
+    },
+}
+
+/// `envlock convert`.
+#[derive(Args, Debug)]
+#[command(after_help = CONVERT_EXAMPLES)]
+pub struct Convert {
+    /// Environment files, merged in order, or a project file [default: envlock.yml or env.yml here]
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Where to write [default: beside the first FILE]
+    #[arg(long, short, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// A platform to lock for, where the file names none [default: linux-64]
+    #[arg(long, short, value_name = "P")]
+    pub platform: Vec<String>,
+    /// Read a channel from somewhere else; the lock keeps its own name
+    #[arg(long, value_name = "CANONICAL=URL")]
+    pub mirror: Vec<String>,
+    /// Where channel names lead [default: https://conda.anaconda.org]
+    #[arg(long, value_name = "URL")]
+    pub channel_alias: Option<String>,
+    /// Ignore packages that are newer: 2024-05-01 (midnight UTC) or 2024-05-01T12:00:00Z
+    #[arg(long, value_name = "DATE")]
+    pub exclude_newer: Option<String>,
+    /// How conflicting pip requirements are read [default: as the solved pip would]
+    #[arg(long, value_name = "HOW")]
+    pub pip_resolver: Option<PipResolver>,
+    /// How channels rank [default: strict]
+    #[arg(long, value_name = "HOW")]
+    pub channel_priority: Option<ChannelPriority>,
+    /// What the target has, such as __cuda=12.4 or __glibc=2.17
+    #[arg(long, value_name = "NAME=VERSION")]
+    pub virtual_package: Vec<String>,
+    /// A YAML file of conda name: PyPI name, for names that differ
+    #[arg(long, value_name = "FILE")]
+    pub name_map: Option<String>,
+    /// Use what is cached and open no connection
+    #[arg(long)]
+    pub offline: bool,
+    /// Resolve with the metadata of the last time, from the cache
+    #[arg(long)]
+    pub frozen_metadata: bool,
+    /// Print a summary as JSON on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+const CONVERT_EXAMPLES: &str = "\
+Examples:
+  envlock convert env.yml
+  envlock convert -p linux-64 -p linux-aarch64 env.yml
+  envlock convert --exclude-newer 2024-05-01 -o locks env.yml dev.yml
+  envlock convert --mirror https://conda.anaconda.org/conda-forge=https://mirror.example/conda-forge";
+
+/// `envlock check`.
+#[derive(Args, Debug)]
+#[command(after_help = CHECK_EXAMPLES)]
+pub struct Check {
+    /// The files that were converted [default: envlock.yml or env.yml here]
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Where the outputs are [default: beside the first FILE]
+    #[arg(long, short, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Print the findings as JSON on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  envlock check
+  envlock check env.yml -o locks || envlock convert env.yml -o locks";

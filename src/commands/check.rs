@@ -1,0 +1,186 @@
+//! `envlock check`: are the outputs current, and do they say the same thing? Without a network.
+
+use std::path::{Path, PathBuf};
+
+use rattler_conda_types::Subdir;
+use serde_json::json;
+
+use super::convert;
+use crate::{
+    cli::Check,
+    error::{Error, ExitCode},
+    fs,
+    lock::{
+        self, Lock, LockedEnvironment, LockedPlatform, content_hash, diff, fingerprint,
+        format::{conda_lock, nix},
+    },
+    printer::Printer,
+    settings::Settings,
+    spec::{
+        self, EnvSpec, Inputs,
+        options::Options,
+    },
+};
+
+/// Runs the command.
+pub(super) fn check(arguments: &Check, settings: &Settings, printer: &Printer) -> Result<ExitCode, Error> {
+    // The outputs say which options the lock was made with; to find them, read the inputs without.
+    let inputs = load(arguments, Options::default(), &[], settings)?;
+    let directory = super::output_directory(arguments.output.as_ref(), &inputs.directory);
+    let nix_path = directory.join(lock::NIX_FILE);
+    let Some(text) = fs::read_own(&nix_path)? else {
+        return Ok(finish(&[format!("{} is missing", nix_path.display())], arguments.json, printer));
+    };
+    let lock = nix::read(&nix_path, &text)?;
+    let overridden = lock.options.iter().filter(|(name, _)| lock.overridden.contains(*name));
+    let stated = Options::from_entries(&overridden.map(|(name, value)| (name.clone(), value.clone())).collect())
+        .map_err(|(message, _)| lock::Error { path: nix_path.clone(), message })?;
+    let platforms = locked_platforms(&lock);
+    let inputs = load(arguments, stated, &platforms, settings)?;
+
+    let mut findings = Vec::new();
+    current(&inputs, &lock, &mut findings);
+    for environment in &inputs.environments {
+        let path = directory.join(lock::file_name(&environment.name));
+        agree(environment, &lock, &path, settings, &directory, &mut findings)?;
+    }
+    Ok(finish(&findings, arguments.json, printer))
+}
+
+fn load(
+    arguments: &Check,
+    stated: Options,
+    platforms: &[Subdir],
+    settings: &Settings,
+) -> Result<Inputs, spec::Error> {
+    let load = |platforms: &[Subdir]| {
+        spec::load(Path::new(""), &arguments.files, platforms, stated.clone(), &settings.variables)
+    };
+    // Platforms of the lock stand for --platform, which files that name their own do not take.
+    match load(platforms) {
+        Err(spec::Error::Usage { .. }) if !platforms.is_empty() => load(&[]),
+        other => other,
+    }
+}
+
+/// What --platform must have been: the platforms of the user environment.
+fn locked_platforms(lock: &Lock) -> Vec<Subdir> {
+    lock.environments.first().map(|environment| environment.platforms.keys().copied().collect()).unwrap_or_default()
+}
+
+/// Finds what changed in the inputs since the lock was made.
+fn current(inputs: &Inputs, lock: &Lock, findings: &mut Vec<String>) {
+    if fingerprint::input_hash(inputs) == lock.input_hash {
+        return;
+    }
+    let before = findings.len();
+    for environment in &inputs.environments {
+        for (platform, read) in &environment.platforms {
+            let place = format!("{} ({})", environment.name, platform.as_str());
+            let locked = locked(lock, &environment.name, *platform);
+            let Some(locked) = locked else {
+                findings.push(format!("{place} is not locked"));
+                continue;
+            };
+            for line in diff::specs(&locked.specs, &lock::stated_specs(read)) {
+                let finding = format!("{place}: {line}");
+                if !findings.contains(&finding) {
+                    findings.push(finding);
+                }
+            }
+            if locked.variables != read.variables {
+                findings.push(format!("{place}: `variables` changed"));
+            }
+        }
+    }
+    for environment in &lock.environments {
+        let still = inputs.environments.iter().find(|spec| spec.name == environment.name);
+        for platform in environment.platforms.keys() {
+            if still.is_none_or(|spec| !spec.platforms.contains_key(platform)) {
+                findings.push(format!("{} ({}) is locked and no longer asked for", environment.name, platform.as_str()));
+            }
+        }
+    }
+    let entries = inputs.options.entries();
+    for name in entries.keys().chain(lock.options.keys().filter(|name| !entries.contains_key(*name))) {
+        let text = |value: Option<&String>| value.map_or("not set".to_owned(), |value| format!("`{value}`"));
+        let (now, then) = (entries.get(name), lock.options.get(name));
+        if now != then {
+            findings.push(format!("option {name} is {} and was {} when locked", text(now), text(then)));
+        }
+    }
+    let roles = |role: &spec::project::Role| spec::project::Role { system: None, ..role.clone() };
+    if inputs.roles.iter().map(|(name, role)| (name.clone(), roles(role))).ne(lock.roles.clone()) {
+        findings.push("the roles of the project file changed".to_owned());
+    }
+    if findings.len() == before {
+        // Nothing that is recorded one by one: channels, their order, or which file a role names.
+        findings.push("the channels or the files of an environment changed".to_owned());
+    }
+}
+
+fn locked<'a>(lock: &'a Lock, environment: &str, platform: Subdir) -> Option<&'a LockedPlatform> {
+    lock.environments.iter().find(|it| it.name == environment)?.platforms.get(&platform)
+}
+
+/// Finds where an environment's `conda-lock.yml` says something else than `envlock.nix` or the inputs.
+fn agree(
+    spec: &EnvSpec,
+    lock: &Lock,
+    path: &PathBuf,
+    settings: &Settings,
+    directory: &Path,
+    findings: &mut Vec<String>,
+) -> Result<(), Error> {
+    let shown = path.display();
+    let Some(text) = fs::read_own(path)? else {
+        findings.push(format!("{shown} is missing"));
+        return Ok(());
+    };
+    let file: LockedEnvironment = conda_lock::read(path, &spec.name, &text)?;
+    let nix = lock.environments.iter().find(|it| it.name == spec.name);
+    for (platform, stated) in &file.platforms {
+        let Some(other) = nix.and_then(|it| it.platforms.get(platform)) else {
+            findings.push(format!("{shown} has {} and {} does not", platform.as_str(), lock::NIX_FILE));
+            continue;
+        };
+        for line in diff::packages(stated, other) {
+            findings.push(format!("{shown} (first) and {} (second) disagree on {}: {line}", lock::NIX_FILE, platform.as_str()));
+        }
+        if let Some(hash) = file.content_hash.get(platform)
+            && *hash != content_hash::content_hash(&spec.sources, *platform, &settings.variables)
+            && findings.is_empty()
+        {
+            findings.push(format!("{shown}: content_hash of {} is not that of the inputs", platform.as_str()));
+        }
+    }
+    for platform in nix.iter().flat_map(|it| it.platforms.keys()).filter(|it| !file.platforms.contains_key(it)) {
+        findings.push(format!("{} has {} and {shown} does not", lock::NIX_FILE, platform.as_str()));
+    }
+    let strip = |channels: Vec<lock::LockedChannel>| -> Vec<_> {
+        channels.into_iter().map(|channel| (channel.url, channel.used_env_vars)).collect()
+    };
+    if strip(file.channels) != strip(convert::channels(spec)) && findings.is_empty() {
+        findings.push(format!("{shown} has other channels than its source"));
+    }
+    if file.sources != convert::sources(spec, directory) {
+        findings.push(format!("{shown} was made from other files: {}", file.sources.join(", ")));
+    }
+    Ok(())
+}
+
+fn finish(findings: &[String], as_json: bool, printer: &Printer) -> ExitCode {
+    let current = findings.is_empty();
+    if as_json {
+        printer.data(json!({ "current": current, "findings": findings }));
+    }
+    if current {
+        printer.note("current: the outputs agree with each other and with their sources");
+        return ExitCode::Success;
+    }
+    for finding in findings {
+        printer.warning(finding);
+    }
+    printer.error("the lock is not current", Some("run `envlock convert` and commit what it writes"));
+    ExitCode::Differs
+}

@@ -1,0 +1,405 @@
+//! `envlock convert`: read, resolve everything at once, write everything together.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use rattler_conda_types::{RepoDataRecord, Subdir};
+use serde_json::json;
+use url::Url;
+
+use crate::{
+    cli::Convert,
+    error::{Error, ExitCode},
+    fs,
+    http::Network,
+    lock::{
+        self, Kind, Lock, LockedChannel, LockedEnvironment, LockedPlatform, Package, content_hash, fingerprint,
+        format::{conda_lock, nix},
+        model,
+    },
+    printer::Printer,
+    resolve::{self, Job, Mirror, Resolver, Solution},
+    settings::Settings,
+    spec::{
+        self, EnvSpec, Inputs, Problem,
+        channel::{Access, Context, DEFAULT_ALIAS},
+        environment::parse_platform,
+        options::{self, Options},
+    },
+    store::{self, Digests, Fetcher},
+};
+
+/// Runs the command.
+pub(super) fn convert(arguments: &Convert, settings: &Settings, printer: &Printer) -> Result<ExitCode, Error> {
+    let stated = stated_options(arguments)?;
+    let platforms = parse_platforms(&arguments.platform)?;
+    let inputs = spec::load(Path::new(""), &arguments.files, &platforms, stated.clone(), &settings.variables)?;
+    for note in &inputs.notes {
+        printer.note(note);
+    }
+    refuse_pip(&inputs)?;
+
+    let mirrors = mirrors(&arguments.mirror, settings)?;
+    let network = network(&inputs, &mirrors, arguments.offline, printer);
+    let input_hash = fingerprint::input_hash(&inputs);
+    let frozen = if arguments.frozen_metadata { Some(recorded(settings, &input_hash)?) } else { None };
+    let cache_only = arguments.offline || arguments.frozen_metadata;
+
+    let jobs: Vec<Job> = inputs
+        .environments
+        .iter()
+        .flat_map(|environment| {
+            let name = &environment.name;
+            environment.platforms.iter().map(|(platform, spec)| Job { environment: name, platform: *platform, spec })
+        })
+        .collect();
+    let runtime = runtime()?;
+    let (solutions, packages) = runtime.block_on(async {
+        let resolver = Resolver::new(settings.cache.clone(), &network, mirrors.clone(), cache_only, printer);
+        let solutions = resolve::solve_all(&resolver, &jobs, &inputs.options, frozen.as_ref()).await?;
+        let fetcher = Fetcher::new(settings.cache.clone(), &network);
+        let mut packages = BTreeMap::new();
+        for (key, solution) in &solutions {
+            packages.insert(key.clone(), packages_of(&solution.records, &fetcher, &mirrors, printer).await?);
+        }
+        Ok::<_, Error>((solutions, packages))
+    })?;
+    // The process ends soon: waiting for idle connections would only delay it.
+    runtime.shutdown_background();
+    report(&solutions, printer);
+
+    let directory = super::output_directory(arguments.output.as_ref(), &inputs.directory);
+    let lock = assemble(&inputs, &stated, input_hash, packages, settings, &directory);
+    let mut files: Vec<(String, Vec<u8>)> = lock
+        .environments
+        .iter()
+        .map(|environment| (lock::file_name(&environment.name), conda_lock::write(environment).into_bytes()))
+        .collect();
+    // Last, because it states the hashes of all the others.
+    files.push((lock::NIX_FILE.to_owned(), nix::write(&lock).into_bytes()));
+    let changed = fs::write_together(&directory, &files)?;
+
+    let used = solutions.into_iter().map(|(key, solution)| (key, solution.fingerprint)).collect();
+    if let Err(error) = resolve::record(&settings.cache, &lock.input_hash, &used) {
+        // The lock is written and right; only a later --frozen-metadata misses this.
+        printer.warning(crate::causes::chain(&error));
+    }
+    summary(arguments.json, &lock, &directory, &files, changed.is_empty(), printer);
+    Ok(ExitCode::Success)
+}
+
+/// The options that the command line states.
+fn stated_options(arguments: &Convert) -> Result<Options, spec::Error> {
+    let mut stated = Options {
+        channel_priority: arguments.channel_priority,
+        pip_resolver: arguments.pip_resolver,
+        ..Options::default()
+    };
+    let texts = [
+        ("channel-alias", &arguments.channel_alias),
+        ("exclude-newer", &arguments.exclude_newer),
+        ("name-map", &arguments.name_map),
+    ];
+    let usage = |option: &str| {
+        let option = option.to_owned();
+        move |(message, hint): (String, String)| spec::Error::usage(format!("--{option}: {message}"), hint)
+    };
+    for (name, value) in texts {
+        if let Some(value) = value {
+            stated.set(name, value).map_err(usage(name))?;
+        }
+    }
+    for text in &arguments.virtual_package {
+        let (name, version) = options::parse_virtual_package(text).map_err(usage("virtual-package"))?;
+        stated.virtual_packages.insert(name, version);
+    }
+    Ok(stated)
+}
+
+fn parse_platforms(texts: &[String]) -> Result<Vec<Subdir>, spec::Error> {
+    let mut platforms = Vec::new();
+    for text in texts {
+        let platform = parse_platform(text)
+            .map_err(|(message, hint)| spec::Error::usage(format!("--platform: {message}"), hint))?;
+        if !platforms.contains(&platform) {
+            platforms.push(platform);
+        }
+    }
+    Ok(platforms)
+}
+
+/// PyPI requirements are understood, and there is no resolver for them yet: say so before any work.
+fn refuse_pip(inputs: &Inputs) -> Result<(), spec::Error> {
+    let environments = inputs.environments.iter().flat_map(|environment| environment.platforms.values());
+    if let Some(line) = environments.flat_map(|read| &read.pip).next() {
+        let message = format!("this version of envlock resolves no PyPI packages: `{}`", line.text);
+        return Err(Problem::at(&line.file, line.position, message)
+            .with_hint("take the package from a conda channel, or move the `pip:` section into a file of its own")
+            .into());
+    }
+    Ok(())
+}
+
+fn mirrors(texts: &[String], settings: &Settings) -> Result<Vec<Mirror>, spec::Error> {
+    let usage = |(message, hint): (String, String)| spec::Error::usage(format!("--mirror: {message}"), hint);
+    let alias = Url::parse(DEFAULT_ALIAS).map_err(|error| spec::Error::usage(error.to_string(), ""))?;
+    let context = Context { alias: &alias, directory: Path::new(""), variables: &settings.variables };
+    texts.iter().map(|text| Mirror::parse(text, context).map_err(usage)).collect()
+}
+
+/// Collects every credential, for the wire and for the printer to blot out.
+fn network(inputs: &Inputs, mirrors: &[Mirror], offline: bool, printer: &Printer) -> Network {
+    let mut access = Vec::new();
+    let read = inputs.environments.iter().flat_map(|environment| environment.platforms.values());
+    let channels =
+        read.flat_map(|it| it.channels.iter().chain(it.conda.iter().filter_map(|spec| spec.channel.as_ref())));
+    for channel in channels {
+        for secret in channel.secrets() {
+            printer.conceal(&secret);
+        }
+        if let (Some(url), Some(Access::Url(with))) = (channel.urls.first(), &channel.access) {
+            access.push((url.clone(), with.clone()));
+        }
+    }
+    for mirror in mirrors {
+        if let Some(Access::Url(with)) = &mirror.access {
+            if let Some(password) = with.password() {
+                printer.conceal(password);
+            }
+            access.push((mirror.url.clone(), with.clone()));
+        }
+    }
+    Network { offline, access }
+}
+
+fn recorded(settings: &Settings, input_hash: &str) -> Result<resolve::Recorded, Error> {
+    let found = resolve::recorded(&settings.cache, input_hash).map_err(resolve::Error::from)?;
+    Ok(found.ok_or_else(|| resolve::Error::NotCached {
+        what: "the cache knows no earlier resolution of these inputs".to_owned(),
+        hint: "run once without --frozen-metadata".to_owned(),
+    })?)
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, fs::Error> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|source| fs::Error::Io {
+        action: "start threads for",
+        path: "envlock".into(),
+        source,
+    })
+}
+
+/// Records as packages; a record without sha256 is fetched to get one.
+async fn packages_of(
+    records: &[RepoDataRecord],
+    fetcher: &Fetcher,
+    mirrors: &[Mirror],
+    printer: &Printer,
+) -> Result<Vec<Package>, store::Error> {
+    let mut packages = Vec::new();
+    for record in records {
+        let package = &record.package_record;
+        let mut size = package.size;
+        let md5 = package.md5.map(|digest| fingerprint::hex(&digest));
+        let sha256 = if let Some(digest) = package.sha256 {
+            fingerprint::hex(&digest)
+        } else {
+            let _waiting = printer.waiting(format!("fetching {}", record.url));
+            let promised = Digests { md5: md5.clone(), size };
+            let from = resolve::read_from(&record.url, mirrors);
+            let (sha256, found) = fetcher.complete(&record.url, &from, &promised).await?;
+            size = Some(found);
+            sha256
+        };
+        packages.push(Package {
+            kind: Kind::Conda,
+            name: package.name.as_normalized().to_owned(),
+            version: package.version.to_string(),
+            build: Some(package.build.to_string()),
+            url: record.url.to_string(),
+            sha256,
+            md5,
+            size,
+            dependencies: dependencies(&package.depends),
+            categories: BTreeSet::new(),
+        });
+    }
+    Ok(packages)
+}
+
+/// `depends` of a record as name → requirement.
+fn dependencies(depends: &[String]) -> BTreeMap<String, String> {
+    let mut result: BTreeMap<String, String> = BTreeMap::new();
+    for text in depends {
+        let text = text.rsplit("::").next().unwrap_or(text).trim();
+        let split = text.find(|c: char| c == ' ' || "=<>!~[".contains(c)).unwrap_or(text.len());
+        let (name, rest) = (text[..split].to_lowercase(), text[split..].trim());
+        let stated = result.entry(name).or_default();
+        if stated.is_empty() {
+            rest.clone_into(stated);
+        } else if !rest.is_empty() && stated != rest {
+            *stated = format!("{stated},{rest}");
+        }
+    }
+    result
+}
+
+fn report(solutions: &BTreeMap<String, Solution>, printer: &Printer) {
+    let mut said = BTreeSet::new();
+    for (key, solution) in solutions {
+        for warning in &solution.warnings {
+            if said.insert(warning.clone()) {
+                printer.warning(warning);
+            }
+        }
+        if solution.without_timestamp > 0 {
+            let count = solution.without_timestamp;
+            printer.note(format_args!("{key}: --exclude-newer left out {count} records that have no timestamp"));
+        }
+    }
+}
+
+fn assemble(
+    inputs: &Inputs,
+    stated: &Options,
+    input_hash: String,
+    mut packages: BTreeMap<String, Vec<Package>>,
+    settings: &Settings,
+    directory: &Path,
+) -> Lock {
+    let environments = inputs
+        .environments
+        .iter()
+        .map(|environment| {
+            let mut platforms = BTreeMap::new();
+            let mut content_hashes = BTreeMap::new();
+            for (platform, read) in &environment.platforms {
+                let job = Job { environment: &environment.name, platform: *platform, spec: read };
+                let mut packages = packages.remove(&job.key()).unwrap_or_default();
+                let roots: Vec<_> = read
+                    .conda
+                    .iter()
+                    .filter_map(|spec| Some((spec.category.clone(), spec.spec.name.as_exact()?.as_normalized().to_owned())))
+                    .collect();
+                model::assign_categories(&mut packages, &roots);
+                let locked = LockedPlatform {
+                    specs: lock::stated_specs(read),
+                    variables: read.variables.clone(),
+                    packages,
+                };
+                platforms.insert(*platform, locked);
+                let hash = content_hash::content_hash(&environment.sources, *platform, &settings.variables);
+                content_hashes.insert(*platform, hash);
+            }
+            LockedEnvironment {
+                name: environment.name.clone(),
+                channels: channels(environment),
+                sources: sources(environment, directory),
+                content_hash: content_hashes,
+                platforms,
+            }
+        })
+        .collect();
+    let overridden = stated.entries().into_keys().collect();
+    Lock { input_hash, options: inputs.options.entries(), overridden, environments, roles: inputs.roles.clone() }
+}
+
+/// The channels of an environment over all platforms, in their order.
+pub(super) fn channels(environment: &EnvSpec) -> Vec<LockedChannel> {
+    let mut channels: Vec<LockedChannel> = Vec::new();
+    for channel in environment.platforms.values().flat_map(|read| &read.channels) {
+        let channel = LockedChannel {
+            url: channel.lock_url.clone(),
+            used_env_vars: channel.used_env_vars.clone(),
+            bases: channel.urls.iter().map(spec::channel::bare).collect(),
+        };
+        if !channels.contains(&channel) {
+            channels.push(channel);
+        }
+    }
+    channels
+}
+
+/// The input files as seen from the outputs.
+pub(super) fn sources(environment: &EnvSpec, directory: &Path) -> Vec<String> {
+    environment.sources.iter().map(|source| relative(&source.path, directory)).collect()
+}
+
+fn relative(path: &Path, directory: &Path) -> String {
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let (path, directory) = (absolute(path), absolute(directory));
+    let plain = |path: &Path| -> Vec<std::ffi::OsString> {
+        let mut parts = Vec::new();
+        for part in path.components() {
+            match part {
+                std::path::Component::CurDir => {}
+                std::path::Component::ParentDir => drop(parts.pop()),
+                other => parts.push(other.as_os_str().to_owned()),
+            }
+        }
+        parts
+    };
+    let (path, directory) = (plain(&path), plain(&directory));
+    let common = path.iter().zip(&directory).take_while(|(a, b)| a == b).count();
+    let up = std::iter::repeat_n("..".to_owned(), directory.len() - common);
+    let down = path[common..].iter().map(|part| part.to_string_lossy().into_owned());
+    up.chain(down).collect::<Vec<_>>().join("/")
+}
+
+fn summary(
+    as_json: bool,
+    lock: &Lock,
+    directory: &Path,
+    files: &[(String, Vec<u8>)],
+    unchanged: bool,
+    printer: &Printer,
+) {
+    let names: Vec<_> = files.iter().map(|(name, _)| directory.join(name).display().to_string()).collect();
+    if as_json {
+        let environments: BTreeMap<_, BTreeMap<_, _>> = lock
+            .environments
+            .iter()
+            .map(|environment| {
+                let platforms = environment.platforms.iter().map(|(platform, locked)| {
+                    let hash = fingerprint::lock_hash(&locked.packages);
+                    (platform.as_str(), json!({ "packages": locked.packages.len(), "lock_hash": hash }))
+                });
+                (&environment.name, platforms.collect())
+            })
+            .collect();
+        printer.data(json!({
+            "outputs": names,
+            "changed": !unchanged,
+            "input_hash": lock.input_hash,
+            "environments": environments,
+        }));
+    }
+    if unchanged {
+        printer.note(format_args!("{} unchanged", names.join(", ")));
+    } else {
+        printer.note(format_args!("wrote {}", names.join(", ")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_relative_to_the_outputs() {
+        assert_eq!(relative(Path::new("/a/b/env.yml"), Path::new("/a/b")), "env.yml");
+        assert_eq!(relative(Path::new("/a/b/env.yml"), Path::new("/a/c/d")), "../../b/env.yml");
+        assert_eq!(relative(Path::new("/a/b/../env.yml"), Path::new("/a/./c")), "../env.yml");
+    }
+
+    #[test]
+    fn requirements_of_one_name_are_joined() {
+        let depends = ["Python >=3.6", "python *", "c::zlib=1.2", "__glibc", "a[version='>=1']"].map(str::to_owned);
+        let result = dependencies(&depends);
+        assert_eq!(result["python"], ">=3.6,*");
+        assert_eq!(result["zlib"], "=1.2");
+        assert_eq!(result["__glibc"], "");
+        assert_eq!(result["a"], "[version='>=1']");
+    }
+}

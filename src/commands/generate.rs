@@ -1,0 +1,42 @@
+//! `envlock completions` and `envlock man`: by clap's own generators, from the one definition.
+
+use std::{io::Write, path::Path};
+
+use clap::CommandFactory;
+
+use crate::{
+    cli::Cli,
+    error::{Error, ExitCode},
+    fs,
+    printer::Printer,
+};
+
+/// Prints the completion script of a shell.
+#[allow(clippy::unnecessary_wraps, reason = "every command has the same signature")]
+pub(super) fn completions(shell: clap_complete::Shell, printer: &Printer) -> Result<ExitCode, Error> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "envlock", &mut script);
+    printer.raw(&script);
+    Ok(ExitCode::Success)
+}
+
+/// Writes `envlock.1` and a page for each command.
+pub(super) fn man(directory: &Path, printer: &Printer) -> Result<ExitCode, Error> {
+    let mut command = Cli::command();
+    command.build();
+    let mut pages = vec![(command.clone(), "envlock".to_owned())];
+    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+        pages.push((sub.clone(), format!("envlock-{}", sub.get_name())));
+    }
+    let mut files = Vec::new();
+    for (command, name) in pages {
+        let mut page = Vec::new();
+        let written = |source| fs::Error::Io { action: "write", path: directory.join(&name), source };
+        clap_mangen::Man::new(command).title(name.to_uppercase()).render(&mut page).map_err(written)?;
+        page.flush().map_err(written)?;
+        files.push((format!("{name}.1"), page));
+    }
+    let written = fs::write_together(directory, &files)?;
+    printer.note(format_args!("wrote {} man pages into {}", written.len(), directory.display()));
+    Ok(ExitCode::Success)
+}

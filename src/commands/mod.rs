@@ -1,0 +1,50 @@
+//! The commands, one file each; this one hands the command line to them and reports how it ended.
+
+mod check;
+mod convert;
+mod generate;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::{
+    cli::{Cli, Command},
+    error::{Error, ExitCode},
+    printer::Printer,
+    settings::Settings,
+};
+
+/// Runs a command and prints its error, if any.
+pub fn run(cli: &Cli, settings: &Settings, printer: &Printer) -> ExitCode {
+    let (result, as_json) = match &cli.command {
+        Command::Convert(arguments) => (convert::convert(arguments, settings, printer), arguments.json),
+        Command::Check(arguments) => (check::check(arguments, settings, printer), arguments.json),
+        Command::Completions { shell } => (generate::completions(*shell, printer), false),
+        Command::Man { dir } => (generate::man(dir, printer), false),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            let code = error.exit_code();
+            let message = message(&error);
+            let hint = error.hint();
+            if as_json {
+                let error = json!({ "exit_code": code as u8, "message": message, "hint": hint });
+                printer.data(json!({ "error": error }));
+            }
+            printer.error(message, hint.as_deref());
+            code
+        }
+    }
+}
+
+fn message(error: &Error) -> String {
+    crate::causes::chain(error)
+}
+
+/// Where outputs go: `-o`, else the directory of the first input file.
+fn output_directory(output: Option<&PathBuf>, inputs: &Path) -> PathBuf {
+    let directory = output.map_or_else(|| inputs.to_path_buf(), PathBuf::clone);
+    if directory.as_os_str().is_empty() { PathBuf::from(".") } else { directory }
+}

@@ -1,0 +1,84 @@
+//! The one error type of the commands, and the exit code of each.
+//!
+//! Every module has its own typed error; this is where they meet. It guarantees that an error
+//! has a stable [`ExitCode`] and, where there is something to do next, a hint. It does not
+//! print: that is [`crate::printer`].
+
+use crate::{fs, lock, resolve, spec, store};
+
+/// What the process returns. The numbers are documented in the README and never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ExitCode {
+    /// Everything that was asked for is done.
+    Success = 0,
+    /// `check` looked and found a difference.
+    Differs = 1,
+    /// The command line or an input file cannot be understood.
+    BadInput = 2,
+    /// There is no environment that satisfies every requirement.
+    NoSolution = 3,
+    /// A channel or an artifact could not be had from where it should be.
+    Unreachable = 4,
+    /// A file or directory could not be read or written.
+    FileSystem = 5,
+    /// An artifact is not the one that was promised.
+    WrongHash = 6,
+    /// `--offline` or `--frozen-metadata` needs something that the cache does not hold.
+    NotCached = 7,
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// What the user wrote makes no sense.
+    #[error(transparent)]
+    Spec(#[from] spec::Error),
+    /// No resolution.
+    #[error(transparent)]
+    Resolve(#[from] resolve::Error),
+    /// A lock file that is there cannot be read.
+    #[error(transparent)]
+    Lock(#[from] lock::Error),
+    /// An artifact could not be fetched or is wrong.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The file system said no.
+    #[error(transparent)]
+    Fs(#[from] fs::Error),
+}
+
+impl Error {
+    /// The exit code: the only place where errors are mapped to one.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Spec(spec::Error::Fs(error)) if !error.is_bad_input() => ExitCode::FileSystem,
+            Self::Spec(_) | Self::Lock(_) => ExitCode::BadInput,
+            Self::Fs(_) => ExitCode::FileSystem,
+            Self::Resolve(error) => match error {
+                resolve::Error::NoSolution { .. } | resolve::Error::TooNew { .. } => ExitCode::NoSolution,
+                resolve::Error::Channel { .. } => ExitCode::Unreachable,
+                resolve::Error::NotCached { .. } => ExitCode::NotCached,
+                resolve::Error::Fs(_) => ExitCode::FileSystem,
+                resolve::Error::Unusable { .. } => ExitCode::BadInput,
+            },
+            Self::Store(error) => match error {
+                store::Error::WrongHash { .. } => ExitCode::WrongHash,
+                store::Error::NotCached { .. } => ExitCode::NotCached,
+                store::Error::Unreachable { .. } => ExitCode::Unreachable,
+                store::Error::Fs(_) => ExitCode::FileSystem,
+            },
+        }
+    }
+
+    /// What the user can do next, if this error knows.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Spec(error) => error.hint(),
+            Self::Resolve(error) => error.hint(),
+            Self::Lock(error) => error.hint(),
+            Self::Store(error) => error.hint(),
+            Self::Fs(error) => error.hint(),
+        }
+    }
+}

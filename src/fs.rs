@@ -1,0 +1,230 @@
+//! The only place that touches the file system.
+//!
+//! Guarantees: every error names the path; input files have a size limit; outputs appear
+//! together or not at all ([`write_together`]). It does not know what the bytes mean.
+#![allow(clippy::disallowed_methods, reason = "this module is what the rest uses instead")]
+
+use std::{
+    fs::File,
+    io::{self, ErrorKind, Read, Write},
+    path::{Path, PathBuf},
+};
+
+use tempfile::NamedTempFile;
+
+/// Input files larger than this are refused: no environment file is a mebibyte long, but a
+/// wrong file name easily is.
+pub const INPUT_LIMIT: u64 = 1 << 20;
+
+/// A failed file operation.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The operating system refused.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was tried, as a verb: `read`, `write`, `lock`.
+        action: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// An input file is larger than [`INPUT_LIMIT`].
+    #[error("{} is {size} bytes long, more than the {INPUT_LIMIT} that an input file may have", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// An input file is not text.
+    #[error("{}:{line}: not UTF-8 text", path.display())]
+    NotText {
+        /// The file.
+        path: PathBuf,
+        /// The line (from 1) that holds the first wrong byte.
+        line: usize,
+    },
+}
+
+impl Error {
+    fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { action, path: path.to_path_buf(), source }
+    }
+
+    /// Whether a file that the user named is not there or is no text: bad input, not a broken disk.
+    pub fn is_bad_input(&self) -> bool {
+        match self {
+            Self::Io { action, source, .. } => {
+                *action == "read" && matches!(source.kind(), ErrorKind::NotFound | ErrorKind::IsADirectory)
+            }
+            Self::TooLarge { .. } | Self::NotText { .. } => true,
+        }
+    }
+
+    /// What to do next.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Io { source, action, .. } => match source.kind() {
+                ErrorKind::NotFound if *action == "read" => "check the path",
+                ErrorKind::IsADirectory => "name a file, not a directory",
+                ErrorKind::StorageFull => "free some space; nothing was changed",
+                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem if *action == "write" => {
+                    "make the directory writable or choose another with -o; nothing was changed"
+                }
+                _ => return None,
+            },
+            Self::TooLarge { .. } => "is this really an environment file?",
+            Self::NotText { .. } => "save the file as UTF-8",
+        };
+        Some(hint.to_owned())
+    }
+}
+
+/// Reads an input file as text, up to [`INPUT_LIMIT`].
+pub fn read_input(path: &Path) -> Result<String, Error> {
+    let file = File::open(path).map_err(Error::io("read", path))?;
+    let size = file.metadata().map_err(Error::io("read", path))?.len();
+    if size > INPUT_LIMIT {
+        return Err(Error::TooLarge { path: path.to_path_buf(), size });
+    }
+    let mut bytes = Vec::new();
+    // A pipe has no size: the limit holds for what is read, too.
+    file.take(INPUT_LIMIT + 1).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
+    if bytes.len() as u64 > INPUT_LIMIT {
+        return Err(Error::TooLarge { path: path.to_path_buf(), size: bytes.len() as u64 });
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;
+        Error::NotText { path: path.to_path_buf(), line }
+    })
+}
+
+/// Reads a file that envlock wrote itself; `None` if there is none.
+pub fn read_own(path: &Path) -> Result<Option<String>, Error> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io("read", path)(error)),
+    }
+}
+
+/// Opens a file for reading, as a stream.
+pub fn open(path: &Path) -> Result<File, Error> {
+    File::open(path).map_err(Error::io("read", path))
+}
+
+/// Creates a directory and those above it.
+pub fn create_dir_all(path: &Path) -> Result<(), Error> {
+    std::fs::create_dir_all(path).map_err(Error::io("write", path))
+}
+
+/// Creates a temporary file in `directory`, to be renamed by [`publish`].
+pub fn temporary_in(directory: &Path) -> Result<NamedTempFile, Error> {
+    create_dir_all(directory)?;
+    tempfile::Builder::new().prefix(".envlock-").tempfile_in(directory).map_err(Error::io("write", directory))
+}
+
+/// Gives a finished temporary file its name, with the permissions that a new file would have.
+pub fn publish(file: NamedTempFile, path: &Path) -> Result<(), Error> {
+    settle(&file, path)?;
+    file.persist(path).map(drop).map_err(|error| Error::io("write", path)(error.error))
+}
+
+/// Writes files of one directory together or not at all.
+///
+/// Everything is on the disk under temporary names before the first rename, so a full disk or a
+/// read-only directory changes nothing; a rename that fails takes back those before it. Writers of
+/// one directory wait for each other. Files that already have the wanted bytes are left alone.
+/// Returns the paths that changed.
+pub fn write_together(directory: &Path, files: &[(String, Vec<u8>)]) -> Result<Vec<PathBuf>, Error> {
+    create_dir_all(directory)?;
+    let guard = File::open(directory).map_err(Error::io("lock", directory))?;
+    guard.lock().map_err(Error::io("lock", directory))?;
+
+    let mut staged = Vec::new();
+    for (name, bytes) in files {
+        let path = directory.join(name);
+        let before = match std::fs::read(&path) {
+            Ok(before) => Some(before),
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => return Err(Error::io("write", &path)(error)),
+        };
+        if before.as_ref() == Some(bytes) {
+            continue;
+        }
+        let file = stage(directory, &path, bytes)?;
+        // The way back is staged before the first step forward: it cannot fail for lack of space.
+        let back = before.map(|before| stage(directory, &path, &before)).transpose()?;
+        staged.push((path, file, back));
+    }
+
+    let mut done: Vec<(PathBuf, Option<NamedTempFile>)> = Vec::new();
+    for (path, file, back) in staged {
+        if let Err(error) = file.persist(&path) {
+            for (path, back) in done {
+                // Nothing more can be done if this fails as well: the first error is the one to tell.
+                let _ = match back {
+                    Some(back) => back.persist(&path).map(drop).map_err(|error| error.error),
+                    None => std::fs::remove_file(&path),
+                };
+            }
+            return Err(Error::io("write", &path)(error.error));
+        }
+        done.push((path, back));
+    }
+    let _ = guard.sync_all();
+    Ok(done.into_iter().map(|(path, _)| path).collect())
+}
+
+fn stage(directory: &Path, path: &Path, bytes: &[u8]) -> Result<NamedTempFile, Error> {
+    let mut file = tempfile::Builder::new()
+        .prefix(".envlock-")
+        .tempfile_in(directory)
+        .map_err(Error::io("write", path))?;
+    file.write_all(bytes).map_err(Error::io("write", path))?;
+    settle(&file, path)?;
+    Ok(file)
+}
+
+/// Flushes to the disk and replaces tempfile's 0600 by what every output has, whatever the umask.
+fn settle(file: &NamedTempFile, path: &Path) -> Result<(), Error> {
+    use std::os::unix::fs::PermissionsExt;
+    let file = file.as_file();
+    file.set_permissions(std::fs::Permissions::from_mode(0o644)).map_err(Error::io("write", path))?;
+    file.sync_all().map_err(Error::io("write", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_rename_takes_back_the_ones_before_it() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("a"), "old").unwrap();
+        // A directory in the way of `b` makes its rename fail.
+        std::fs::create_dir_all(directory.path().join("b/x")).unwrap();
+        let files = [("a".to_owned(), b"new".to_vec()), ("b".to_owned(), b"new".to_vec())];
+        assert!(write_together(directory.path(), &files).is_err());
+        assert_eq!(std::fs::read_to_string(directory.path().join("a")).unwrap(), "old");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn unchanged_files_are_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = [("a".to_owned(), b"same".to_vec())];
+        assert_eq!(write_together(directory.path(), &files).unwrap().len(), 1);
+        assert_eq!(write_together(directory.path(), &files).unwrap().len(), 0);
+    }
+
+    #[test]
+    fn the_line_of_a_wrong_byte_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("env.yml");
+        std::fs::write(&path, b"a\nb\n\xff").unwrap();
+        assert!(matches!(read_input(&path), Err(Error::NotText { line: 3, .. })));
+    }
+}

@@ -1,0 +1,34 @@
+//! envlock locks a conda `env.yml` once and builds identical nodes from the lock.
+//!
+//! The folders are the pipeline; dependencies point one way, and `tests/architecture.rs` keeps it so:
+//! `spec < lock < store < commands`, and [`resolve`] uses [`spec`] and [`lock`].
+//! The binary is thin: [`run`] is all of it.
+
+pub mod causes;
+pub mod cli;
+pub mod commands;
+pub mod error;
+pub mod fs;
+pub mod http;
+pub mod lock;
+pub mod printer;
+pub mod resolve;
+pub mod settings;
+pub mod spec;
+pub mod store;
+
+use clap::Parser;
+use error::ExitCode;
+
+/// Runs the command line of this process and returns its exit code.
+pub fn run() -> ExitCode {
+    let cli = cli::Cli::parse();
+    match cli.global.color {
+        cli::Color::Auto => {}
+        cli::Color::Always => anstream::ColorChoice::Always.write_global(),
+        cli::Color::Never => anstream::ColorChoice::Never.write_global(),
+    }
+    let printer = printer::Printer::new(cli.global.quiet);
+    let settings = settings::Settings::new(&cli.global);
+    commands::run(&cli, &settings, &printer)
+}

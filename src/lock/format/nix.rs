@@ -1,0 +1,313 @@
+//! `envlock.nix`: the lock as pure data for Nix, without imports.
+//!
+//! It says what the `conda-lock.yml` files say and, besides, the options and hashes that let
+//! `envlock check` compare like with like.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use rattler_conda_types::Subdir;
+
+use super::{
+    super::{Error, Kind, Lock, LockedEnvironment, LockedPlatform, Package, fingerprint},
+    nix_value::Value,
+};
+use crate::spec::{environment::parse_platform, project::Role};
+
+/// The version of this layout.
+const FORMAT_VERSION: u64 = 1;
+
+/// The platforms that Nix names by another rule than `<arch>-<os>`.
+const SYSTEMS: [(Subdir, &str); 6] = [
+    (Subdir::Linux64, "x86_64-linux"),
+    (Subdir::LinuxAarch64, "aarch64-linux"),
+    (Subdir::LinuxPpc64le, "powerpc64le-linux"),
+    (Subdir::Osx64, "x86_64-darwin"),
+    (Subdir::OsxArm64, "aarch64-darwin"),
+    (Subdir::Win64, "x86_64-windows"),
+];
+
+/// Nix's name of a platform; one that Nix does not know keeps conda's.
+pub fn system(platform: Subdir) -> &'static str {
+    SYSTEMS.iter().find(|(known, _)| *known == platform).map_or(platform.as_str(), |(_, system)| system)
+}
+
+fn platform(system: &str) -> Result<Subdir, String> {
+    match SYSTEMS.iter().find(|(_, known)| *known == system) {
+        Some((platform, _)) => Ok(*platform),
+        None => parse_platform(system).map_err(|(message, _)| message),
+    }
+}
+
+/// A file name made legal for the Nix store: an epoch's `!` is not, nor is a leading dot.
+pub fn store_name(file_name: &str) -> String {
+    let legal = |c: char| if c.is_ascii_alphanumeric() || "+-._?=".contains(c) { c } else { '_' };
+    let name: String = file_name.chars().map(legal).collect();
+    let name = if name.starts_with('.') { format!("_{name}") } else { name };
+    // The store allows 211 characters; the end tells the kind of archive.
+    name[name.len().saturating_sub(211)..].to_owned()
+}
+
+/// The bytes of `envlock.nix`.
+pub fn write(lock: &Lock) -> String {
+    let value = Value::set([
+        ("formatVersion", Value::Integer(FORMAT_VERSION)),
+        ("inputHash", Value::string(&lock.input_hash)),
+        ("options", options(&lock.options)),
+        ("overridden", Value::strings(&lock.overridden)),
+        ("environments", Value::set(lock.environments.iter().map(|it| (&it.name, environment(it))))),
+        ("roles", Value::set(lock.roles.iter().map(|(name, it)| (name, role(it))))),
+    ]);
+    format!("# Locked by envlock; do not edit. To lock anew after a change: envlock convert\n{}", value.render())
+}
+
+fn options(entries: &BTreeMap<String, String>) -> Value {
+    let mut sets: BTreeMap<&str, Value> = BTreeMap::new();
+    for (name, value) in entries {
+        match name.split_once('.') {
+            None => drop(sets.insert(name, Value::string(value))),
+            Some((outer, inner)) => {
+                if let Value::Set(set) = sets.entry(outer).or_insert_with(|| Value::Set(Vec::new())) {
+                    set.push((inner.to_owned(), Value::string(value)));
+                }
+            }
+        }
+    }
+    Value::set(sets)
+}
+
+fn environment(environment: &LockedEnvironment) -> Value {
+    let platforms: BTreeMap<_, _> = environment
+        .platforms
+        .iter()
+        .map(|(platform, locked)| {
+            let mut packages: Vec<_> = locked.packages.iter().collect();
+            packages.sort_by_key(|package| (package.kind, &package.name));
+            let value = Value::set([
+                ("lockHash", Value::string(fingerprint::lock_hash(&locked.packages))),
+                ("specs", Value::strings(&locked.specs)),
+                ("variables", strings(&locked.variables)),
+                ("packages", Value::List(packages.into_iter().map(package).collect())),
+            ]);
+            (system(*platform), value)
+        })
+        .collect();
+    Value::set(platforms)
+}
+
+fn strings(map: &BTreeMap<String, String>) -> Value {
+    Value::set(map.iter().map(|(name, value)| (name, Value::string(value))))
+}
+
+fn package(package: &Package) -> Value {
+    let file_name = package.file_name();
+    let mut entries = vec![
+        ("kind", Value::string(package.kind.as_str())),
+        ("name", Value::string(&package.name)),
+        ("version", Value::string(&package.version)),
+    ];
+    entries.extend(package.build.as_ref().map(|build| ("build", Value::string(build))));
+    entries.extend([
+        ("fileName", Value::string(&file_name)),
+        ("storeName", Value::string(store_name(&file_name))),
+        ("url", Value::string(&package.url)),
+        ("hash", Value::string(sri(&package.sha256))),
+    ]);
+    entries.extend(package.size.map(|size| ("size", Value::Integer(size))));
+    Value::set(entries)
+}
+
+fn role(role: &Role) -> Value {
+    Value::set([
+        ("services", Value::set(role.services.iter().map(|(name, words)| (name, Value::strings(words))))),
+        ("environment", strings(&role.environment)),
+        ("ports", Value::List(role.ports.iter().map(|port| Value::Integer(u64::from(*port))).collect())),
+    ])
+}
+
+/// `sha256-<base64>`, as Nix's fetchers take it.
+fn sri(hex: &str) -> String {
+    let bytes: Vec<u8> =
+        (0..hex.len()).step_by(2).filter_map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()).collect();
+    format!("sha256-{}", STANDARD.encode(bytes))
+}
+
+/// Reads what [`write`] wrote. What only `conda-lock.yml` states is left empty.
+pub fn read(path: &Path, text: &str) -> Result<Lock, Error> {
+    parse(text).map_err(|message| Error { path: path.to_path_buf(), message })
+}
+
+fn parse(text: &str) -> Result<Lock, String> {
+    let root = Value::parse(text)?;
+    match root.get("formatVersion") {
+        Some(Value::Integer(FORMAT_VERSION)) => {}
+        Some(Value::Integer(other)) => return Err(format!("format version {other} is not known here, only {FORMAT_VERSION}")),
+        _ => return Err("`formatVersion` is missing".to_owned()),
+    }
+    let mut options = BTreeMap::new();
+    for (name, value) in set(&root, "options")? {
+        match value {
+            Value::Set(inner) => {
+                for (key, value) in inner {
+                    options.insert(format!("{name}.{key}"), text_of(value, key)?);
+                }
+            }
+            _ => drop(options.insert(name.clone(), text_of(value, name)?)),
+        }
+    }
+    let mut environments = Vec::new();
+    for (name, value) in set(&root, "environments")? {
+        let mut platforms = BTreeMap::new();
+        for (system, value) in value.as_set().ok_or_else(|| format!("`{name}` is not a set"))? {
+            platforms.insert(platform(system)?, read_platform(value)?);
+        }
+        environments.push(LockedEnvironment {
+            name: name.clone(),
+            channels: Vec::new(),
+            sources: Vec::new(),
+            content_hash: BTreeMap::new(),
+            platforms,
+        });
+    }
+    let mut roles = BTreeMap::new();
+    for (name, value) in set(&root, "roles")? {
+        roles.insert(name.clone(), read_role(value)?);
+    }
+    Ok(Lock {
+        input_hash: attribute(&root, "inputHash")?,
+        options,
+        overridden: texts(&root, "overridden")?.into_iter().collect(),
+        environments,
+        roles,
+    })
+}
+
+fn read_platform(value: &Value) -> Result<LockedPlatform, String> {
+    let list = value.get("packages").and_then(Value::as_list).ok_or("`packages` is missing")?;
+    let packages = list.iter().map(read_package).collect::<Result<Vec<_>, _>>()?;
+    let stated = attribute(value, "lockHash")?;
+    if stated != fingerprint::lock_hash(&packages) {
+        return Err("`lockHash` is not that of the packages: the file was edited".to_owned());
+    }
+    Ok(LockedPlatform { specs: texts(value, "specs")?, variables: read_strings(value, "variables")?, packages })
+}
+
+fn read_package(value: &Value) -> Result<Package, String> {
+    let kind = match attribute(value, "kind")?.as_str() {
+        "conda" => Kind::Conda,
+        other => return Err(format!("the kind `{other}` is not known")),
+    };
+    let hash = attribute(value, "hash")?;
+    let digest = hash.strip_prefix("sha256-").and_then(|base64| STANDARD.decode(base64).ok());
+    Ok(Package {
+        kind,
+        name: attribute(value, "name")?,
+        version: attribute(value, "version")?,
+        build: value.get("build").and_then(Value::as_str).map(str::to_owned),
+        url: attribute(value, "url")?,
+        sha256: fingerprint::hex(&digest.ok_or_else(|| format!("`{hash}` is not a sha256"))?),
+        md5: None,
+        size: if let Some(Value::Integer(size)) = value.get("size") { Some(*size) } else { None },
+        dependencies: BTreeMap::new(),
+        categories: BTreeSet::new(),
+    })
+}
+
+fn read_role(value: &Value) -> Result<Role, String> {
+    let mut services = BTreeMap::new();
+    for (name, _) in set(value, "services")? {
+        services.insert(name.clone(), texts(value.get("services").unwrap_or(value), name)?);
+    }
+    let ports = value.get("ports").and_then(Value::as_list).ok_or("`ports` is missing")?;
+    let ports = ports.iter().filter_map(|port| match port {
+        Value::Integer(port) => u16::try_from(*port).ok(),
+        _ => None,
+    });
+    Ok(Role { system: None, services, environment: read_strings(value, "environment")?, ports: ports.collect() })
+}
+
+fn read_strings(value: &Value, name: &str) -> Result<BTreeMap<String, String>, String> {
+    set(value, name)?.iter().map(|(key, value)| Ok((key.clone(), text_of(value, key)?))).collect()
+}
+
+fn set<'a>(value: &'a Value, name: &str) -> Result<&'a [(String, Value)], String> {
+    value.get(name).and_then(Value::as_set).ok_or_else(|| format!("`{name}` is missing"))
+}
+
+fn attribute(value: &Value, name: &str) -> Result<String, String> {
+    text_of(value.get(name).ok_or_else(|| format!("`{name}` is missing"))?, name)
+}
+
+fn texts(value: &Value, name: &str) -> Result<Vec<String>, String> {
+    let items = value.get(name).and_then(Value::as_list).ok_or_else(|| format!("`{name}` is missing"))?;
+    items.iter().map(|item| text_of(item, name)).collect()
+}
+
+fn text_of(value: &Value, name: &str) -> Result<String, String> {
+    value.as_str().map(str::to_owned).ok_or_else(|| format!("`{name}` is not text"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lock::model::tests::package as sample;
+
+    fn lock() -> Lock {
+        let mut epoch = sample("epoch", &[]);
+        epoch.url = "https://h/c/noarch/epoch-1!2.0-0.conda".to_owned();
+        epoch.version = "1!2.0".to_owned();
+        epoch.size = None;
+        let locked = LockedPlatform {
+            specs: vec!["a >=1".to_owned(), "epoch".to_owned()],
+            variables: BTreeMap::from([("A".to_owned(), "${B} \"c\" ''\\".to_owned())]),
+            packages: vec![sample("a", &[]), epoch],
+        };
+        let mut lock = Lock {
+            input_hash: "00".repeat(32),
+            options: BTreeMap::from([
+                ("exclude-newer".to_owned(), "2019-05-02T00:00:00Z".to_owned()),
+                ("virtual-packages.__cuda".to_owned(), "12.4".to_owned()),
+            ]),
+            overridden: BTreeSet::from(["exclude-newer".to_owned()]),
+            environments: vec![LockedEnvironment {
+                name: "user".to_owned(),
+                channels: Vec::new(),
+                sources: Vec::new(),
+                content_hash: BTreeMap::new(),
+                platforms: BTreeMap::from([(Subdir::Linux64, locked)]),
+            }],
+            roles: BTreeMap::from([("master".to_owned(), Role { ports: vec![6379], ..Role::default() })]),
+        };
+        for package in &mut lock.environments[0].platforms.get_mut(&Subdir::Linux64).unwrap().packages {
+            package.md5 = None;
+            package.categories.clear();
+        }
+        lock
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        assert_eq!(parse(&write(&lock())).unwrap(), lock());
+    }
+
+    #[test]
+    fn store_names_are_legal() {
+        assert_eq!(store_name("epoch-1!2.0-0.conda"), "epoch-1_2.0-0.conda");
+        assert_eq!(store_name(".hidden"), "_.hidden");
+        assert_eq!(store_name(&"x".repeat(300)).len(), 211);
+    }
+
+    #[test]
+    fn an_edited_hash_is_noticed() {
+        let text = write(&lock()).replace("version = \"1.0\"", "version = \"1.1\"");
+        assert!(parse(&text).unwrap_err().contains("edited"));
+    }
+
+    #[test]
+    fn sri_hashes() {
+        assert_eq!(sri(&"00".repeat(32)), "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
+    }
+}

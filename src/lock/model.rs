@@ -1,0 +1,188 @@
+//! What a lock holds, whatever format it is written in.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rattler_conda_types::Subdir;
+
+use crate::spec::project::Role;
+
+/// Every locked environment of a project.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lock {
+    /// sha256 over envlock's reading of the inputs: see [`super::fingerprint::input_hash`].
+    pub input_hash: String,
+    /// The options that held, as [`crate::spec::options::Options::entries`] states them.
+    pub options: BTreeMap<String, String>,
+    /// The options among them that the command line gave.
+    pub overridden: BTreeSet<String>,
+    /// In the order of the project: user, runtime, roles.
+    pub environments: Vec<LockedEnvironment>,
+    /// The roles of the project file.
+    pub roles: BTreeMap<String, Role>,
+}
+
+/// One environment on all its platforms: one `conda-lock.yml`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockedEnvironment {
+    /// [`crate::spec::USER`], [`crate::spec::RUNTIME`] or the name of a role.
+    pub name: String,
+    /// The channels, as written.
+    pub channels: Vec<LockedChannel>,
+    /// The input files, relative to the outputs.
+    pub sources: Vec<String>,
+    /// conda-lock's hash of the inputs, by platform.
+    pub content_hash: BTreeMap<Subdir, String>,
+    /// The packages, by platform.
+    pub platforms: BTreeMap<Subdir, LockedPlatform>,
+}
+
+/// A channel as `conda-lock.yml` states it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockedChannel {
+    /// Name, or URL with `${VARIABLE}` for credentials.
+    pub url: String,
+    /// Those variables.
+    pub used_env_vars: Vec<String>,
+    /// The base URLs that records of this channel have, without credentials.
+    pub bases: Vec<String>,
+}
+
+/// One environment on one platform.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LockedPlatform {
+    /// The requirements as written, sorted: they tell which one changed.
+    pub specs: Vec<String>,
+    /// `variables:` of the environment file.
+    pub variables: BTreeMap<String, String>,
+    /// Sorted by kind and name.
+    pub packages: Vec<Package>,
+}
+
+/// What kind of file an artifact is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A `.conda` or `.tar.bz2` package.
+    Conda,
+}
+
+impl Kind {
+    /// The word for it in `envlock.nix` and in the lock hash.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Conda => "conda",
+        }
+    }
+}
+
+/// One artifact and what it provides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Package {
+    /// What kind of file it is.
+    pub kind: Kind,
+    /// Package name, normalised.
+    pub name: String,
+    /// Version.
+    pub version: String,
+    /// Build string; only conda packages have one.
+    pub build: Option<String>,
+    /// Where the artifact is, without credentials.
+    pub url: String,
+    /// sha256 of the artifact, 64 lower-case hex digits.
+    pub sha256: String,
+    /// md5 of the artifact, where the metadata states one.
+    pub md5: Option<String>,
+    /// Size of the artifact in bytes, where the metadata states one.
+    pub size: Option<u64>,
+    /// Name → version requirement.
+    pub dependencies: BTreeMap<String, String>,
+    /// The categories that need it; `main` stands alone.
+    pub categories: BTreeSet<String>,
+}
+
+impl Package {
+    /// The last part of the URL, decoded.
+    pub fn file_name(&self) -> String {
+        let last = self.url.rsplit('/').next().unwrap_or_default();
+        percent_decoded(last)
+    }
+}
+
+/// Decodes `%XX`; what is not an escape stays.
+fn percent_decoded(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut index = 0;
+    while index < bytes.len() {
+        let escape = text.get(index + 1..index + 3).filter(|_| bytes[index] == b'%');
+        if let Some(byte) = escape.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            decoded.push(byte);
+            index += 3;
+        } else {
+            decoded.push(bytes[index]);
+            index += 1;
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+/// Gives every package the categories of the requirements that lead to it.
+///
+/// `roots` are (category, package name). A package that `main` needs is in `main` alone, because
+/// an optional category never takes it away.
+pub fn assign_categories(packages: &mut [Package], roots: &[(String, String)]) {
+    let index: BTreeMap<String, usize> =
+        packages.iter().enumerate().map(|(index, package)| (package.name.clone(), index)).collect();
+    for (category, root) in roots {
+        let mut open = vec![root.clone()];
+        while let Some(name) = open.pop() {
+            let Some(package) = index.get(&name).map(|index| &mut packages[*index]) else { continue };
+            if package.categories.insert(category.clone()) {
+                open.extend(package.dependencies.keys().cloned());
+            }
+        }
+    }
+    for package in packages {
+        if package.categories.is_empty() || package.categories.contains("main") {
+            package.categories = BTreeSet::from(["main".to_owned()]);
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn package(name: &str, dependencies: &[&str]) -> Package {
+        Package {
+            kind: Kind::Conda,
+            name: name.to_owned(),
+            version: "1.0".to_owned(),
+            build: Some("h0_0".to_owned()),
+            url: format!("https://h/c/linux-64/{name}-1.0-h0_0.conda"),
+            sha256: "ab".repeat(32),
+            md5: Some("cd".repeat(16)),
+            size: Some(17),
+            dependencies: dependencies.iter().map(|name| ((*name).to_owned(), String::new())).collect(),
+            categories: BTreeSet::from(["main".to_owned()]),
+        }
+    }
+
+    #[test]
+    fn categories_follow_dependencies() {
+        let mut packages = [package("a", &["c"]), package("b", &["c", "d"]), package("c", &[]), package("d", &["b"])];
+        for package in &mut packages {
+            package.categories.clear();
+        }
+        let roots = [("main".to_owned(), "a".to_owned()), ("dev".to_owned(), "b".to_owned())];
+        assign_categories(&mut packages, &roots);
+        let of = |index: usize| packages[index].categories.iter().map(String::as_str).collect::<Vec<_>>().join(",");
+        assert_eq!([of(0), of(1), of(2), of(3)], ["main", "dev", "main", "dev"]);
+    }
+
+    #[test]
+    fn file_names_are_decoded() {
+        let mut epoch = package("a", &[]);
+        epoch.url = "https://h/c/noarch/a-1%212.0-0.conda".to_owned();
+        assert_eq!(epoch.file_name(), "a-1!2.0-0.conda");
+    }
+}

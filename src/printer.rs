@@ -1,0 +1,133 @@
+//! The one writer of stdout and stderr.
+//!
+//! Data goes to stdout, talk to stderr; colour and moving progress appear only on a terminal;
+//! `--quiet` leaves warnings and errors. Known secrets are blotted out of everything it prints.
+
+use std::{
+    fmt::Display,
+    io::Write,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use anstyle::{AnsiColor, Style};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+const HINT: Style = AnsiColor::Cyan.on_default().bold();
+
+/// Writes what a command has to say.
+#[derive(Clone)]
+pub struct Printer {
+    quiet: bool,
+    progress: MultiProgress,
+    secrets: Arc<Mutex<Vec<String>>>,
+}
+
+impl Printer {
+    /// A printer for this process; `quiet` silences notes and progress.
+    pub fn new(quiet: bool) -> Self {
+        // indicatif hides the bars by itself where stderr is no terminal.
+        let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        Self { quiet, progress: MultiProgress::with_draw_target(target), secrets: Arc::default() }
+    }
+
+    /// From now on `secret` is printed as `***`.
+    pub fn conceal(&self, secret: &str) {
+        if let Ok(mut secrets) = self.secrets.lock()
+            && !secret.is_empty()
+        {
+            secrets.push(secret.to_owned());
+        }
+    }
+
+    /// Data: what a script reads.
+    pub fn data(&self, text: impl Display) {
+        let text = self.blot(&text.to_string());
+        self.progress.suspend(|| {
+            let _ = writeln!(anstream::stdout(), "{text}");
+        });
+    }
+
+    /// Raw data without a line end, such as a completion script.
+    pub fn raw(&self, bytes: &[u8]) {
+        let _ = std::io::stdout().write_all(bytes);
+    }
+
+    /// Something good to know; silent with `--quiet`.
+    pub fn note(&self, text: impl Display) {
+        if !self.quiet {
+            self.talk(&text.to_string());
+        }
+    }
+
+    /// Something to act on that does not stop the work.
+    pub fn warning(&self, text: impl Display) {
+        self.talk(&format!("{WARNING}warning:{WARNING:#} {text}"));
+    }
+
+    /// Why the work stopped, and what to do about it.
+    pub fn error(&self, text: impl Display, hint: Option<&str>) {
+        self.talk(&format!("{ERROR}error:{ERROR:#} {text}"));
+        if let Some(hint) = hint {
+            self.talk(&format!("\n{HINT}hint:{HINT:#} {hint}"));
+        }
+    }
+
+    /// A line that moves while something is waited for, and goes when it is dropped.
+    pub fn waiting(&self, text: impl Into<String>) -> Waiting {
+        let bar = self.progress.add(ProgressBar::new_spinner());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+            bar.set_style(style);
+        }
+        bar.set_message(text.into());
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Waiting(bar)
+    }
+
+    fn talk(&self, text: &str) {
+        let text = self.blot(text);
+        self.progress.suspend(|| {
+            let _ = writeln!(anstream::stderr(), "{text}");
+        });
+    }
+
+    fn blot(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        if let Ok(secrets) = self.secrets.lock() {
+            for secret in secrets.iter() {
+                text = text.replace(secret.as_str(), "***");
+            }
+        }
+        text
+    }
+}
+
+/// A progress line; see [`Printer::waiting`].
+pub struct Waiting(ProgressBar);
+
+impl Waiting {
+    /// Says what is waited for now.
+    pub fn on(&self, text: impl Into<String>) {
+        self.0.set_message(text.into());
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_blotted_out() {
+        let printer = Printer::new(true);
+        printer.conceal("hunter2");
+        assert_eq!(printer.blot("https://u:hunter2@host/t/hunter2/c"), "https://u:***@host/t/***/c");
+    }
+}

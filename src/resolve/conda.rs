@@ -1,0 +1,427 @@
+//! Conda packages: rattler's gateway reads the channels, its resolvo solver chooses.
+//!
+//! Guarantees: the answer follows from the records, the requirements and the options; never from
+//! this machine's own platform, clock or order of arrival.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+use jiff::Timestamp;
+use rattler_conda_types::{
+    Channel as CondaChannel, GenericVirtualPackage, MatchSpec, PackageName, RepoDataRecord, Subdir,
+};
+use rattler_repodata_gateway::{ChannelConfig, Gateway, RepoData, SourceConfig, fetch::CacheAction};
+use rattler_solve::{ChannelPriority as Priority, ChannelRepoData, ExcludeNewer, SolveError, SolverImpl, SolverTask, resolvo};
+
+use super::{
+    Error, Mirror, explain,
+    metadata::{self, Recorded},
+    mirror::Place,
+    virtual_packages,
+};
+use crate::{
+    http::Network,
+    printer::{Printer, Waiting},
+    spec::{
+        CondaSpec, Environment,
+        channel::{Access, Channel},
+        options::{ChannelPriority, Options},
+    },
+};
+
+/// The name under which conda's `defaults` is one channel.
+const DEFAULTS: &str = "defaults";
+
+/// One environment on one platform.
+#[derive(Clone, Copy)]
+pub struct Job<'a> {
+    /// The environment's name.
+    pub environment: &'a str,
+    /// The platform to solve for.
+    pub platform: Subdir,
+    /// What it wants.
+    pub spec: &'a Environment,
+}
+
+impl Job<'_> {
+    /// `<environment>/<platform>`.
+    pub fn key(&self) -> String {
+        format!("{}/{}", self.environment, self.platform.as_str())
+    }
+}
+
+/// What a job came to.
+pub struct Solution {
+    /// The chosen records, sorted by name.
+    pub records: Vec<RepoDataRecord>,
+    /// How many records exclude-newer left out because they have no timestamp.
+    pub without_timestamp: usize,
+    /// What the user should know, in words.
+    pub warnings: Vec<String>,
+    /// The fingerprint of all records that the solver saw.
+    pub fingerprint: String,
+}
+
+/// How to reach channels.
+pub struct Resolver {
+    gateway: Gateway,
+    mirrors: Vec<Mirror>,
+    offline: bool,
+    printer: Printer,
+}
+
+impl Resolver {
+    /// A resolver that keeps metadata below `cache`. With `cache_only`, nothing newer than the cache
+    /// is looked at.
+    pub fn new(
+        cache: PathBuf,
+        network: &Network,
+        mirrors: Vec<Mirror>,
+        cache_only: bool,
+        printer: &Printer,
+    ) -> Self {
+        let cache_action = if cache_only { CacheAction::ForceCacheOnly } else { CacheAction::CacheOrFetch };
+        let gateway = Gateway::builder()
+            .with_client(network.client())
+            .with_cache_dir(cache.join("repodata"))
+            .with_channel_config(ChannelConfig {
+                default: SourceConfig { cache_action, ..SourceConfig::default() },
+                per_channel: std::collections::HashMap::new(),
+            })
+            .with_max_concurrent_requests(32)
+            .finish();
+        Self { gateway, mirrors, offline: network.offline, printer: printer.clone() }
+    }
+
+    /// Solves one job. With `frozen`, the metadata must be what it was.
+    pub async fn solve(&self, job: Job<'_>, options: &Options, frozen: Option<&Recorded>) -> Result<Solution, Error> {
+        let started = std::time::Instant::now();
+        let waiting = self.printer.waiting(format!("{}: reading channels", job.key()));
+        let channels = channels_of(job.spec);
+        let places: Vec<(Place, Option<&str>)> = channels
+            .iter()
+            .flat_map(|channel| channel.urls.iter().map(move |url| (url, channel)))
+            .map(|(url, channel)| (Place::new(url, &self.mirrors), (channel.urls.len() > 1).then_some(DEFAULTS)))
+            .collect();
+        self.check_reachable(job.spec, &channels)?;
+
+        let mut buckets: Vec<Bucket> = Vec::new();
+        let mut warnings = Vec::new();
+        let wanted: Vec<MatchSpec> = job.spec.conda.iter().map(without_channel).collect();
+        if !wanted.is_empty() {
+            let output = self
+                .gateway
+                .query(
+                    places.iter().map(|(place, _)| place.read.clone()),
+                    [job.platform, Subdir::NoArch],
+                    wanted.clone(),
+                )
+                .recursive(true)
+                .with_reporter(Progress::new(waiting, job.key()))
+                .execute()
+                .await
+                .map_err(|error| self.channel_error(&error, &places, job.platform))?;
+            warnings.extend(output.warnings.iter().map(ToString::to_string));
+            buckets = output.repodata.iter().map(|repodata| Bucket::new(repodata, &places)).collect();
+            warnings.extend(self.empty_channels(&places, &buckets, job.platform).await);
+        }
+
+        let _waiting = self.printer.waiting(format!("{}: solving", job.key()));
+        let all: Vec<Arc<RepoDataRecord>> = buckets.iter().flat_map(|bucket| bucket.records.iter().cloned()).collect();
+        let without_timestamp = match options.exclude_newer {
+            Some(_) => all.iter().filter(|record| record.package_record.timestamp.is_none()).count(),
+            None => 0,
+        };
+        let problem = Problem {
+            buckets,
+            specs: job.spec.conda.iter().map(|spec| solver_spec(spec)).collect(),
+            virtual_packages: virtual_packages::of(job.platform, &options.virtual_packages),
+            priority: options.channel_priority.unwrap_or_default(),
+            exclude_newer: options.exclude_newer,
+        };
+        // Both are pure computation: one on each core, none on the threads that wait for sockets.
+        let fingerprint = tokio::task::spawn_blocking(move || metadata::fingerprint(&all));
+        let solved = tokio::task::spawn_blocking(move || problem.solve());
+        let (fingerprint, solved) = futures::join!(fingerprint, solved);
+        let cancelled = |error: tokio::task::JoinError| Error::NoSolution {
+            environment: job.environment.to_owned(),
+            platform: job.platform.as_str(),
+            explanation: format!("the solver stopped: {error}"),
+            hint: Some("this is a bug in envlock; please report it".to_owned()),
+        };
+        let fingerprint = fingerprint.map_err(cancelled)?;
+        if let Some(recorded) = frozen
+            && recorded.get(&job.key()) != Some(&fingerprint)
+        {
+            return Err(Error::NotCached {
+                what: format!("the metadata that {} was resolved with is no longer in the cache", job.key()),
+                hint: "resolve anew without --frozen-metadata, or restore the cache of that time".to_owned(),
+            });
+        }
+        let mut records = match solved.map_err(cancelled)? {
+            Ok(records) => records,
+            Err(error) => return Err(self.explain(&error, job, options, &places).await),
+        };
+        records.sort_by(|a, b| a.package_record.name.as_normalized().cmp(b.package_record.name.as_normalized()));
+        self.printer.note(format_args!(
+            "resolved {}: {} packages in {:.2} s",
+            job.key(),
+            records.len(),
+            started.elapsed().as_secs_f64()
+        ));
+        Ok(Solution { records, without_timestamp, warnings, fingerprint })
+    }
+
+    /// Finds what cannot work before anything is asked of a server.
+    fn check_reachable(&self, spec: &Environment, channels: &[Channel]) -> Result<(), Error> {
+        for channel in channels {
+            let mirrored = channel.urls.iter().all(|url| self.mirrors.iter().any(|m| url.as_str().starts_with(m.canonical.as_str())));
+            if let Some(Access::Unset(name)) = &channel.access
+                && !self.offline
+                && !mirrored
+            {
+                return Err(Error::Channel {
+                    channel: channel.lock_url.clone(),
+                    subdir: "every subdir".to_owned(),
+                    reason: format!("the environment variable {name} is not set"),
+                    hint: format!("export {name}, or give the host's credentials in ~/.netrc and leave them out of the URL"),
+                });
+            }
+        }
+        if let Some(first) = spec.conda.first()
+            && channels.is_empty()
+            && spec.conda.iter().any(|spec| spec.spec.url.is_none())
+        {
+            return Err(Error::Unusable {
+                file: first.file.to_string(),
+                position: first.position,
+                message: format!("nothing says where `{}` comes from: there are no channels", first.text),
+                hint: "add `channels: [conda-forge]`".to_owned(),
+            });
+        }
+        let remote = |spec: &&CondaSpec| spec.spec.url.as_ref().is_some_and(|url| url.scheme() != "file");
+        if let Some(spec) = spec.conda.iter().find(remote)
+            && self.offline
+        {
+            return Err(Error::NotCached {
+                what: format!("`{}` is a package URL, which must be fetched to be read", spec.text),
+                hint: "run without --offline, or name the package instead".to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    fn channel_error(
+        &self,
+        error: &rattler_repodata_gateway::GatewayError,
+        places: &[(Place, Option<&str>)],
+        platform: Subdir,
+    ) -> Error {
+        // The gateway says which URL failed only inside its messages: find the channel in them.
+        let said = crate::causes::chain(error);
+        let base = |place: &Place| crate::spec::channel::bare(place.read.base_url.url());
+        let found = places.iter().find(|(place, _)| {
+            said.contains(&base(place)) || said.contains(place.read.base_url.url().path().trim_end_matches('/'))
+        });
+        let place = found.or_else(|| places.first().filter(|_| places.len() == 1));
+        let channel = place.map_or_else(
+            || places.iter().map(|(place, _)| base(place)).collect::<Vec<_>>().join(" or "),
+            |(place, _)| base(place),
+        );
+        let subdir = if said.contains("noarch") { "noarch" } else { platform.as_str() };
+        explain::channel(error, &channel, subdir)
+    }
+
+    /// A warning for each channel that has nothing at all for the platform: usually a wrong name.
+    async fn empty_channels(
+        &self,
+        places: &[(Place, Option<&str>)],
+        buckets: &[Bucket],
+        platform: Subdir,
+    ) -> Vec<String> {
+        let mut warnings = Vec::new();
+        for (place, _) in places {
+            let name = place.canonical.canonical_name();
+            if buckets.iter().any(|bucket| bucket.channel.as_ref() == Some(&name)) {
+                continue;
+            }
+            let names = self.gateway.names([place.read.clone()], [platform, Subdir::NoArch]).execute().await;
+            if names.is_ok_and(|names| names.is_empty()) {
+                let channel = crate::spec::channel::bare(place.canonical.base_url.url());
+                warnings.push(format!("channel {channel} has no packages for {}", platform.as_str()));
+            }
+        }
+        warnings
+    }
+
+    async fn explain(
+        &self,
+        error: &SolveError,
+        job: Job<'_>,
+        options: &Options,
+        places: &[(Place, Option<&str>)],
+    ) -> Error {
+        let explanation = match error {
+            SolveError::Unsolvable(reasons) => explain::conflict(reasons),
+            other => other.to_string(),
+        };
+        let mut hint = explain::conflict_hint(&explanation, options.exclude_newer.is_some());
+        // A name that no channel has is the commonest reason of all, and worth a look at their names.
+        let known = self
+            .gateway
+            .names(places.iter().map(|(place, _)| place.read.clone()), [job.platform, Subdir::NoArch])
+            .execute()
+            .await;
+        if let Ok(known) = known {
+            let known: std::collections::BTreeSet<&str> = known.names.iter().map(PackageName::as_normalized).collect();
+            let unknown = job.spec.conda.iter().find(|spec| {
+                spec.spec.url.is_none()
+                    && spec.spec.name.as_exact().is_some_and(|name| !known.contains(name.as_normalized()))
+            });
+            if let Some(spec) = unknown
+                && let Some(name) = spec.spec.name.as_exact()
+            {
+                let name = name.as_normalized();
+                let alike = crate::spec::nearest(name, known.iter().copied());
+                let place = format!("{}:{}:{}", spec.file, spec.position.line, spec.position.column);
+                hint = Some(match alike {
+                    Some(alike) => format!("{place}: no channel has `{name}` for {}; did you mean `{alike}`?", job.platform.as_str()),
+                    None => format!("{place}: no channel has `{name}` for {}; is it a PyPI package, or in another channel?", job.platform.as_str()),
+                });
+            }
+        }
+        Error::NoSolution {
+            environment: job.environment.to_owned(),
+            platform: job.platform.as_str(),
+            explanation,
+            hint,
+        }
+    }
+}
+
+/// The channels of an environment: those it lists, then those that only a `channel::spec` names.
+fn channels_of(spec: &Environment) -> Vec<Channel> {
+    let mut channels = spec.channels.clone();
+    for channel in spec.conda.iter().filter_map(|spec| spec.channel.clone()) {
+        if !channels.contains(&channel) {
+            channels.push(channel);
+        }
+    }
+    channels
+}
+
+/// The requirement as the gateway wants it: its channel is the solver's business.
+fn without_channel(spec: &CondaSpec) -> MatchSpec {
+    let mut spec = spec.spec.clone();
+    spec.channel = None;
+    spec
+}
+
+/// The requirement as the solver wants it: its channel by the URL that records have.
+fn solver_spec(spec: &CondaSpec) -> MatchSpec {
+    let mut wanted = spec.spec.clone();
+    wanted.channel = spec.channel.as_ref().and_then(|channel| {
+        let mut conda = CondaChannel::from_url(channel.urls.first()?.clone());
+        if channel.urls.len() > 1 {
+            conda.name = Some(DEFAULTS.to_owned());
+        }
+        Some(Arc::new(conda))
+    });
+    wanted
+}
+
+/// The records of one subdir of one channel, under their canonical names.
+struct Bucket {
+    /// As the records state their channel; `None` without records and for package URLs.
+    channel: Option<String>,
+    group: Option<String>,
+    records: Vec<Arc<RepoDataRecord>>,
+}
+
+impl Bucket {
+    fn new(repodata: &RepoData, places: &[(Place, Option<&str>)]) -> Self {
+        let stated = repodata.iter().next().and_then(|record| record.channel.clone());
+        let place = stated.and_then(|stated| places.iter().find(|(place, _)| place.read.canonical_name() == stated));
+        match place {
+            Some((place, group)) => Self {
+                channel: Some(place.canonical.canonical_name()),
+                group: group.map(str::to_owned),
+                records: repodata.iter_arc().map(|record| place.canonical_record(record)).collect(),
+            },
+            None => Self { channel: None, group: None, records: repodata.iter_arc().cloned().collect() },
+        }
+    }
+}
+
+/// Everything that the solver is given.
+struct Problem {
+    buckets: Vec<Bucket>,
+    specs: Vec<MatchSpec>,
+    virtual_packages: Vec<GenericVirtualPackage>,
+    priority: ChannelPriority,
+    exclude_newer: Option<Timestamp>,
+}
+
+impl Problem {
+    fn solve(self) -> Result<Vec<RepoDataRecord>, SolveError> {
+        let available = self.buckets.iter().map(|bucket| ChannelRepoData {
+            records: bucket.records.iter().map(AsRef::as_ref),
+            multi_channel: bucket.group.as_deref(),
+        });
+        let task = SolverTask {
+            specs: self.specs,
+            virtual_packages: self.virtual_packages,
+            channel_priority: match self.priority {
+                ChannelPriority::Strict => Priority::Strict,
+                ChannelPriority::Flexible => Priority::Flexible,
+                ChannelPriority::Disabled => Priority::Disabled,
+            },
+            exclude_newer: self.exclude_newer.map(ExcludeNewer::from_datetime),
+            ..available.collect::<SolverTask<_>>()
+        };
+        resolvo::Solver.solve(task).map(|result| result.records)
+    }
+}
+
+/// Shows downloads of channel metadata.
+struct Progress {
+    waiting: Waiting,
+    job: String,
+}
+
+impl Progress {
+    fn new(waiting: Waiting, job: String) -> Self {
+        Self { waiting, job }
+    }
+}
+
+impl rattler_repodata_gateway::Reporter for Progress {
+    fn download_reporter(&self) -> Option<&dyn rattler_repodata_gateway::DownloadReporter> {
+        Some(self)
+    }
+}
+
+impl rattler_repodata_gateway::DownloadReporter for Progress {
+    fn on_download_start(&self, url: &url::Url) -> usize {
+        self.waiting.on(format!("{}: {}", self.job, crate::spec::channel::redact(url.as_str())));
+        0
+    }
+
+    fn on_download_progress(&self, url: &url::Url, _index: usize, bytes: usize, total: Option<usize>) {
+        let total = total.map_or_else(String::new, |total| format!(" of {} KiB", total / 1024));
+        let url = crate::spec::channel::redact(url.as_str());
+        self.waiting.on(format!("{}: {url} {} KiB{total}", self.job, bytes / 1024));
+    }
+}
+
+/// Solves all jobs concurrently; the first error of the first job wins, whatever finishes first.
+pub async fn solve_all(
+    resolver: &Resolver,
+    jobs: &[Job<'_>],
+    options: &Options,
+    frozen: Option<&Recorded>,
+) -> Result<BTreeMap<String, Solution>, Error> {
+    let solved =
+        futures::future::join_all(jobs.iter().map(|job| async { (job.key(), resolver.solve(*job, options, frozen).await) }))
+            .await;
+    solved.into_iter().map(|(key, solution)| Ok((key, solution?))).collect()
+}

@@ -1,0 +1,63 @@
+//! Which metadata a resolution used, so that it can be asked for again.
+//!
+//! A resolution is a function of its inputs and of the records that the channels had for it. Their
+//! fingerprint is kept in the cache, by input hash; `--frozen-metadata` resolves from the cache and
+//! insists on the same fingerprint. It is not part of the lock: a channel that gains an unrelated
+//! build would change it every day.
+
+use std::{
+    collections::BTreeMap,
+    io::Write,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rattler_conda_types::RepoDataRecord;
+use sha2::{Digest, Sha256};
+
+use crate::{fs, lock::fingerprint::hex};
+
+/// `<environment>/<platform>` → fingerprint of the records its solver saw.
+pub type Recorded = BTreeMap<String, String>;
+
+/// sha256 over everything about the records that a solver looks at; their order does not count.
+pub(super) fn fingerprint(records: &[Arc<RepoDataRecord>]) -> String {
+    let mut records: Vec<_> = records.iter().collect();
+    records.sort_unstable_by(|a, b| (&a.channel, &a.url).cmp(&(&b.channel, &b.url)));
+    let mut hasher = Sha256::new();
+    let mut feed = |text: &str| {
+        hasher.update((text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    };
+    for record in records {
+        let package = &record.package_record;
+        feed(record.url.as_str());
+        feed(&package.sha256.map(|digest| hex(&digest)).unwrap_or_default());
+        feed(&package.timestamp.map(|instant| format!("{instant:?}")).unwrap_or_default());
+        feed(&package.build_number.to_string());
+        for text in package.depends.iter().chain(&package.constrains).chain(&package.track_features) {
+            feed(text);
+        }
+    }
+    hex(&hasher.finalize())
+}
+
+fn path(cache: &Path, input_hash: &str) -> PathBuf {
+    cache.join("resolutions").join(format!("{input_hash}.json"))
+}
+
+/// Reads what the last resolution of these inputs used.
+pub fn recorded(cache: &Path, input_hash: &str) -> Result<Option<Recorded>, fs::Error> {
+    let text = fs::read_own(&path(cache, input_hash))?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+/// Keeps what a resolution of these inputs used.
+pub fn record(cache: &Path, input_hash: &str, used: &Recorded) -> Result<(), fs::Error> {
+    let path = path(cache, input_hash);
+    let mut file = fs::temporary_in(path.parent().unwrap_or(cache))?;
+    // A map of strings always serialises.
+    let text = serde_json::to_string(used).unwrap_or_default();
+    file.write_all(text.as_bytes()).map_err(|source| fs::Error::Io { action: "write", path: path.clone(), source })?;
+    fs::publish(file, &path)
+}

@@ -1,0 +1,253 @@
+//! YAML text to a tree of nodes that know their line and column.
+//!
+//! Guarantees: bounded work (depth, size, anchors), duplicate keys refused, numbers kept as they
+//! were written. It does not know what any key means.
+
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, SeqAccess, Visitor},
+};
+use serde_saphyr::Spanned;
+
+use super::{Position, Problem};
+
+/// One YAML node and where it stands.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// What it is.
+    pub value: Value,
+    /// Where it begins.
+    pub position: Position,
+}
+
+/// What a [`Node`] holds.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// Nothing, `~` or `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number, with the text it was written with: `3.10` is not `3.1` here.
+    Number(String),
+    /// Text.
+    String(String),
+    /// A list.
+    Sequence(Vec<Node>),
+    /// Keys and values in the order of the file.
+    Mapping(Vec<(Key, Node)>),
+}
+
+/// A key of a mapping.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// The text of the key.
+    pub name: String,
+    /// Where it begins.
+    pub position: Position,
+}
+
+impl Node {
+    /// What the node is, in words for a message.
+    pub fn kind(&self) -> &'static str {
+        match self.value {
+            Value::Null => "nothing",
+            Value::Bool(_) => "a boolean",
+            Value::Number(_) => "a number",
+            Value::String(_) => "text",
+            Value::Sequence(_) => "a list",
+            Value::Mapping(_) => "a mapping",
+        }
+    }
+
+    /// A problem at this node.
+    pub fn problem(&self, file: &str, message: impl Into<String>) -> Problem {
+        Problem::at(file, self.position, message)
+    }
+}
+
+/// Parses one document. Positions count from 1; an empty document is [`Value::Null`].
+pub fn parse(file: &str, text: &str) -> Result<Node, Problem> {
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_depth: 32,
+            max_nodes: 100_000,
+            max_aliases: 1_000,
+            max_anchors: 100,
+            max_documents: 1,
+        },
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: 100_000,
+            max_replay_stack_depth: 8,
+        },
+        with_snippet: false,
+        strict_booleans: true,
+    };
+    // A document of comments alone has no node at all.
+    if text.lines().all(|line| line.trim_start().is_empty() || line.trim_start().starts_with('#')) {
+        return Ok(Node { value: Value::Null, position: Position { line: 1, column: 1 } });
+    }
+    let raw: Spanned<Raw> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+        let position = error.location().map(Position::from);
+        let message = sentence(&error.without_snippet().to_string());
+        Problem { file: file.to_owned(), position, message: format!("invalid YAML: {message}"), hint: None }
+    })?;
+    Ok(node(raw, text))
+}
+
+/// The parser's message without its own statement of the place.
+fn sentence(message: &str) -> String {
+    let end = message.rfind(" at line ").or_else(|| message.rfind("\n")).unwrap_or(message.len());
+    message[..end].trim().to_owned()
+}
+
+impl From<serde_saphyr::Location> for Position {
+    fn from(location: serde_saphyr::Location) -> Self {
+        let clamp = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        Self { line: clamp(location.line()), column: clamp(location.column()) }
+    }
+}
+
+fn node(raw: Spanned<Raw>, text: &str) -> Node {
+    let position = Position::from(raw.referenced);
+    let value = match raw.value {
+        Raw::Null => Value::Null,
+        Raw::Bool(value) => Value::Bool(value),
+        Raw::Number(parsed) => {
+            let span = raw.defined.span();
+            let written = span.byte_offset().zip(span.byte_len()).and_then(|(offset, length)| {
+                let start = usize::try_from(offset).ok()?;
+                text.get(start..start.checked_add(usize::try_from(length).ok()?)?)
+            });
+            Value::Number(written.map_or(parsed, |text| text.trim().to_owned()))
+        }
+        Raw::String(text) => Value::String(text),
+        Raw::Sequence(items) => Value::Sequence(items.into_iter().map(|item| node(item, text)).collect()),
+        Raw::Mapping(entries) => Value::Mapping(
+            entries
+                .into_iter()
+                .map(|(key, value)| {
+                    let key = Key { position: key.referenced.into(), name: key.value };
+                    (key, node(value, text))
+                })
+                .collect(),
+        ),
+    };
+    Node { value, position }
+}
+
+enum Raw {
+    Null,
+    Bool(bool),
+    Number(String),
+    String(String),
+    Sequence(Vec<Spanned<Raw>>),
+    Mapping(Vec<(Spanned<String>, Spanned<Raw>)>),
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct RawVisitor;
+
+        impl<'de> Visitor<'de> for RawVisitor {
+            type Value = Raw;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+                formatter.write_str("a YAML value")
+            }
+            fn visit_unit<E>(self) -> Result<Raw, E> {
+                Ok(Raw::Null)
+            }
+            fn visit_none<E>(self) -> Result<Raw, E> {
+                Ok(Raw::Null)
+            }
+            fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
+                Ok(Raw::Bool(value))
+            }
+            fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
+                Ok(Raw::Number(value.to_string()))
+            }
+            fn visit_u64<E>(self, value: u64) -> Result<Raw, E> {
+                Ok(Raw::Number(value.to_string()))
+            }
+            fn visit_i128<E>(self, value: i128) -> Result<Raw, E> {
+                Ok(Raw::Number(value.to_string()))
+            }
+            fn visit_u128<E>(self, value: u128) -> Result<Raw, E> {
+                Ok(Raw::Number(value.to_string()))
+            }
+            fn visit_f64<E>(self, value: f64) -> Result<Raw, E> {
+                Ok(Raw::Number(value.to_string()))
+            }
+            fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
+                Ok(Raw::String(value.to_owned()))
+            }
+            fn visit_string<E>(self, value: String) -> Result<Raw, E> {
+                Ok(Raw::String(value))
+            }
+            fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Raw, D::Error> {
+                Raw::deserialize(deserializer)
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Raw, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = access.next_element()? {
+                    items.push(item);
+                }
+                Ok(Raw::Sequence(items))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Raw, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = access.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Raw::Mapping(entries))
+            }
+        }
+
+        deserializer.deserialize_any(RawVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mapping(text: &str) -> Vec<(Key, Node)> {
+        match parse("env.yml", text).unwrap().value {
+            Value::Mapping(entries) => entries,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn positions_and_numbers_are_kept() {
+        let entries = mapping("name: x\ndependencies:\n  - python: 3.10\n");
+        assert_eq!(entries[1].0.position, Position { line: 2, column: 1 });
+        let Value::Sequence(items) = &entries[1].1.value else { panic!() };
+        assert_eq!(items[0].position, Position { line: 3, column: 5 });
+        let Value::Mapping(inner) = &items[0].value else { panic!() };
+        assert!(matches!(&inner[0].1.value, Value::Number(text) if text == "3.10"), "{inner:?}");
+    }
+
+    #[test]
+    fn comments_alone_are_nothing() {
+        assert!(matches!(parse("x", "# only\n\n").unwrap().value, Value::Null));
+    }
+
+    #[test]
+    fn duplicate_keys_are_refused() {
+        let problem = parse("x", "a: 1\na: 2\n").unwrap_err();
+        assert_eq!(problem.position.map(|position| position.line), Some(2));
+    }
+
+    #[test]
+    fn alias_bombs_are_refused() {
+        let mut text = "a: &a [x,x,x,x,x,x,x,x,x]\n".to_owned();
+        for (from, to) in "abcdefgh".chars().zip("bcdefghi".chars()) {
+            use std::fmt::Write;
+            writeln!(text, "{to}: &{to} [*{from},*{from},*{from},*{from},*{from},*{from},*{from},*{from},*{from}]").unwrap();
+        }
+        assert!(parse("x", &text).unwrap_err().message.starts_with("invalid YAML"));
+    }
+}
