@@ -367,7 +367,13 @@ fn virtual_packages(platform: Subdir) -> Value {
         Subdir::Linux64 => linux("x86_64"),
         Subdir::LinuxAarch64 => linux("aarch64"),
         Subdir::LinuxPpc64le => linux("ppc64le"),
-        Subdir::Osx64 => vec![("__unix", "0", ""), ("__archspec", "1", "x86_64"), ("__osx", "11.0", "")],
+        // Two of `__osx`: what conda-lock once did by mistake stays in its hashes for ever.
+        Subdir::Osx64 => vec![
+            ("__unix", "0", ""),
+            ("__archspec", "1", "x86_64"),
+            ("__osx", "10.15", ""),
+            ("__osx", "11.0", ""),
+        ],
         Subdir::OsxArm64 => vec![("__unix", "0", ""), ("__archspec", "1", "arm64"), ("__osx", "11.0", "")],
         Subdir::Win64 => vec![("__win", "0", ""), ("__archspec", "1", "x86_64"), ("__cuda", "11.4", "")],
         _ => return json!({ "noarch": { "info": { "subdir": "noarch" }, "packages": {} }, platform.as_str(): {} }),
