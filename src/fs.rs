@@ -7,7 +7,7 @@
 use std::{
     fs::File,
     io::{self, ErrorKind, Read, Write},
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use tempfile::NamedTempFile;
@@ -81,6 +81,31 @@ impl Error {
     }
 }
 
+/// The path without `.` and `dir/..`, by its text alone.
+pub fn normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if matches!(normal.components().next_back(), Some(Component::Normal(_))) => {
+                normal.pop();
+            }
+            other => normal.push(other),
+        }
+    }
+    normal
+}
+
+/// The path of `to` as seen from the directory `from`, with `/` between its parts.
+pub fn relative(to: &Path, from: &Path) -> String {
+    let absolute = |path: &Path| normal(&std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()));
+    let (to, from) = (absolute(to), absolute(from));
+    let common = to.components().zip(from.components()).take_while(|(a, b)| a == b).count();
+    let up = from.components().skip(common).map(|_| "..".to_owned());
+    let down = to.components().skip(common).map(|part| part.as_os_str().to_string_lossy().into_owned());
+    up.chain(down).collect::<Vec<_>>().join("/")
+}
+
 /// Reads an input file as text, up to [`INPUT_LIMIT`].
 pub fn read_input(path: &Path) -> Result<String, Error> {
     let file = File::open(path).map_err(Error::io("read", path))?;
@@ -139,13 +164,15 @@ pub fn publish(file: NamedTempFile, path: &Path) -> Result<(), Error> {
 /// one directory wait for each other. Files that already have the wanted bytes are left alone.
 /// Returns the paths that changed.
 pub fn write_together(directory: &Path, files: &[(String, Vec<u8>)]) -> Result<Vec<PathBuf>, Error> {
+    let shown = directory;
+    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
     create_dir_all(directory)?;
     let guard = File::open(directory).map_err(Error::io("lock", directory))?;
     guard.lock().map_err(Error::io("lock", directory))?;
 
     let mut staged = Vec::new();
     for (name, bytes) in files {
-        let path = directory.join(name);
+        let path = shown.join(name);
         let before = match std::fs::read(&path) {
             Ok(before) => Some(before),
             Err(error) if error.kind() == ErrorKind::NotFound => None,
@@ -218,6 +245,15 @@ mod tests {
         let files = [("a".to_owned(), b"same".to_vec())];
         assert_eq!(write_together(directory.path(), &files).unwrap().len(), 1);
         assert_eq!(write_together(directory.path(), &files).unwrap().len(), 0);
+    }
+
+    #[test]
+    fn paths_are_relative_to_a_directory() {
+        let relative = |to, from| relative(Path::new(to), Path::new(from));
+        assert_eq!(relative("/a/b/env.yml", "/a/b"), "env.yml");
+        assert_eq!(relative("/a/b/env.yml", "/a/c/d"), "../../b/env.yml");
+        assert_eq!(relative("/a/b/../env.yml", "/a/./c"), "../env.yml");
+        assert_eq!(normal(Path::new("../../a/./b/../c")), Path::new("../../a/c"));
     }
 
     #[test]

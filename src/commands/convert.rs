@@ -323,28 +323,7 @@ pub(super) fn channels(environment: &EnvSpec) -> Vec<LockedChannel> {
 
 /// The input files as seen from the outputs.
 pub(super) fn sources(environment: &EnvSpec, directory: &Path) -> Vec<String> {
-    environment.sources.iter().map(|source| relative(&source.path, directory)).collect()
-}
-
-fn relative(path: &Path, directory: &Path) -> String {
-    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
-    let (path, directory) = (absolute(path), absolute(directory));
-    let plain = |path: &Path| -> Vec<std::ffi::OsString> {
-        let mut parts = Vec::new();
-        for part in path.components() {
-            match part {
-                std::path::Component::CurDir => {}
-                std::path::Component::ParentDir => drop(parts.pop()),
-                other => parts.push(other.as_os_str().to_owned()),
-            }
-        }
-        parts
-    };
-    let (path, directory) = (plain(&path), plain(&directory));
-    let common = path.iter().zip(&directory).take_while(|(a, b)| a == b).count();
-    let up = std::iter::repeat_n("..".to_owned(), directory.len() - common);
-    let down = path[common..].iter().map(|part| part.to_string_lossy().into_owned());
-    up.chain(down).collect::<Vec<_>>().join("/")
+    environment.sources.iter().map(|source| fs::relative(&source.path, directory)).collect()
 }
 
 fn summary(
@@ -385,13 +364,6 @@ fn summary(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn paths_are_relative_to_the_outputs() {
-        assert_eq!(relative(Path::new("/a/b/env.yml"), Path::new("/a/b")), "env.yml");
-        assert_eq!(relative(Path::new("/a/b/env.yml"), Path::new("/a/c/d")), "../../b/env.yml");
-        assert_eq!(relative(Path::new("/a/b/../env.yml"), Path::new("/a/./c")), "../env.yml");
-    }
 
     #[test]
     fn requirements_of_one_name_are_joined() {

@@ -45,6 +45,5 @@ fn message(error: &Error) -> String {
 
 /// Where outputs go: `-o`, else the directory of the first input file.
 fn output_directory(output: Option<&PathBuf>, inputs: &Path) -> PathBuf {
-    let directory = output.map_or_else(|| inputs.to_path_buf(), PathBuf::clone);
-    if directory.as_os_str().is_empty() { PathBuf::from(".") } else { directory }
+    output.map_or_else(|| inputs.to_path_buf(), PathBuf::clone)
 }

@@ -216,10 +216,13 @@ impl Reader<'_> {
         }
         let problem = Problem::at(file, key.position, format!("unknown section `{}` of dependencies", key.name));
         Err(match (&value.value, key.name.as_str()) {
-            (Value::Number(number) | Value::String(number), name) if name != "npm" => {
-                problem.with_hint(format!("write the version in one piece: `- {name}={number}`"))
-            }
             (_, "npm") => problem.with_hint("envlock locks conda and PyPI packages; install npm packages apart"),
+            (Value::Number(number), name) => problem.with_hint(format!(
+                "write the version in one piece, `- {name}={number}`: a {number} alone is a number in YAML, where 3.10 is 3.1"
+            )),
+            (Value::String(version), name) => {
+                problem.with_hint(format!("write the version in one piece: `- {name}={version}`"))
+            }
             _ => problem.with_hint("dependencies hold match specs, `pip:` lists and `sel(linux): spec`"),
         })
     }
@@ -236,6 +239,8 @@ impl Reader<'_> {
             && spec.url.is_none()
             && !version.to_string().contains(|c: char| c.is_ascii_digit() || c == '*')
         {
+            let version = version.to_string();
+            let version = version.trim_start_matches('=');
             return Err(problem(format!("`{text}` asks for the version `{version}`"))
                 .with_hint("one package a line; a version has a digit in it"));
         }
@@ -287,10 +292,14 @@ pub(super) fn variables(file: &str, node: &Node) -> Result<BTreeMap<String, Stri
                     .problem(file, "an unquoted boolean has no text of its own: conda makes `True` of it")
                     .with_hint(format!("quote it: `{}: \"true\"`", key.name)));
             }
-            _ => return Err(value.problem(file, format!("expected text, found {}", value.kind()))),
+            _ => {
+                return Err(value
+                    .problem(file, format!("a variable is text, found {}", value.kind()))
+                    .with_hint(format!("write one value: `{}: \"…\"`", key.name)));
+            }
         };
         if text.contains('\0') {
-            return Err(value.problem(file, "a variable cannot hold a NUL byte"));
+            return Err(value.problem(file, "a variable cannot hold a NUL byte").with_hint("remove it"));
         }
         result.insert(key.name.clone(), text);
     }
@@ -340,6 +349,8 @@ pub(super) fn string<'a>(file: &str, node: &'a Node, what: &str) -> Result<&'a s
         Value::Number(written) => Err(node
             .problem(file, format!("{what} wants text, and the unquoted {written} is a number"))
             .with_hint(format!("quote it: \"{written}\""))),
-        _ => Err(node.problem(file, format!("{what} wants text, found {}", node.kind()))),
+        _ => Err(node
+            .problem(file, format!("{what} wants text, found {}", node.kind()))
+            .with_hint("write one value in this place, in quotes if YAML reads it as something else")),
     }
 }

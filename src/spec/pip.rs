@@ -119,7 +119,8 @@ impl Reader<'_> {
             lines.push(PipLine { file: file.clone(), position, text: text.to_owned(), item });
         };
         if !text.starts_with('-') {
-            let (body, hashes) = split_hashes(text).map_err(&problem)?;
+            let (body, hashes) =
+                split_hashes(text).map_err(|message| problem(message).with_hint("write it like `--hash=sha256:0123…`"))?;
             let item = if is_location(body) {
                 PipItem::Location { location: body.to_owned(), editable: false, hashes }
             } else {
@@ -164,7 +165,7 @@ impl Reader<'_> {
                 "download it and keep it beside env.yml: a lock needs inputs that stay",
             ));
         }
-        let path = directory.join(name);
+        let path = fs::normal(&directory.join(name));
         if self.open.contains(&path) {
             return Err(problem(format!("requirements file `{name}` includes itself"), "remove this line"));
         }
@@ -177,7 +178,7 @@ impl Reader<'_> {
                 "paths in a requirements file are relative to that file",
             )
         })?;
-        let shown: Arc<str> = Path::new(&**from).with_file_name(name).display().to_string().into();
+        let shown: Arc<str> = fs::normal(&Path::new(&**from).with_file_name(name)).display().to_string().into();
         let parent = path.parent().unwrap_or(directory).to_path_buf();
         self.open.push(path);
         for (number, line) in logical_lines(&text) {

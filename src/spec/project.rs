@@ -98,7 +98,7 @@ pub fn parse(file: &str, text: &str) -> Result<Project, Problem> {
 fn check_role_name(file: &str, name: &str, position: Position) -> Result<(), Problem> {
     let legal = name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-    let problem = |message| Err(Problem::at(file, position, message));
+    let problem = |message| Err(Problem::at(file, position, message).with_hint("name it for what it does, such as `master`"));
     if RESERVED.contains(&name) {
         problem(format!("a role cannot be named `{name}`: that is an environment of every project"))
     } else if !legal {

@@ -88,17 +88,44 @@ pub fn parse(file: &str, text: &str) -> Result<Node, Problem> {
     if text.lines().all(|line| line.trim_start().is_empty() || line.trim_start().starts_with('#')) {
         return Ok(Node { value: Value::Null, position: Position { line: 1, column: 1 } });
     }
-    let raw: Spanned<Raw> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
-        let position = error.location().map(Position::from);
-        let message = sentence(&error.without_snippet().to_string());
-        Problem { file: file.to_owned(), position, message: format!("invalid YAML: {message}"), hint: None }
-    })?;
+    let raw: Spanned<Raw> =
+        serde_saphyr::from_str_with_options(text, options).map_err(|error| problem(file, error))?;
     Ok(node(raw, text))
+}
+
+/// The parser's error in our words.
+fn problem(file: &str, mut error: serde_saphyr::Error) -> Problem {
+    use serde_saphyr::{Error, budget::BudgetBreach};
+
+    let position = error.location().map(Position::from);
+    while let Error::AliasError { error: inner, .. } | Error::WithSnippet { error: inner, .. } = error {
+        error = *inner;
+    }
+    let too_much = "an environment file needs no such thing: write it out";
+    let (message, hint) = match &error {
+        Error::DuplicateMappingKey { key, .. } => {
+            let key = key.as_deref().unwrap_or_default();
+            (format!("the key `{key}` stands here a second time"), "merge the two: only one would count")
+        }
+        Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasExpansionLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. } => ("the aliases multiply beyond all bounds".to_owned(), too_much),
+        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => ("it is nested too deeply".to_owned(), too_much),
+        Error::Budget { breach: BudgetBreach::Documents { .. }, .. } => {
+            ("a second document begins here".to_owned(), "write one file for each environment")
+        }
+        Error::Budget { .. } => ("it is larger than any environment".to_owned(), too_much),
+        other => (
+            format!("invalid YAML: {}", sentence(&other.to_string())),
+            "look for a missing quote, bracket or space at this place or just above",
+        ),
+    };
+    Problem { file: file.to_owned(), position, message, hint: Some(hint.to_owned()) }
 }
 
 /// The parser's message without its own statement of the place.
 fn sentence(message: &str) -> String {
-    let end = message.rfind(" at line ").or_else(|| message.rfind("\n")).unwrap_or(message.len());
+    let end = message.find(" at line ").or_else(|| message.find('\n')).unwrap_or(message.len());
     message[..end].trim().to_owned()
 }
 
@@ -248,6 +275,6 @@ mod tests {
             use std::fmt::Write;
             writeln!(text, "{to}: &{to} [*{from},*{from},*{from},*{from},*{from},*{from},*{from},*{from},*{from}]").unwrap();
         }
-        assert!(parse("x", &text).unwrap_err().message.starts_with("invalid YAML"));
+        assert!(parse("x", &text).unwrap_err().message.contains("aliases multiply"));
     }
 }
