@@ -56,7 +56,7 @@ impl Error {
             Self::Spec(_) | Self::Lock(_) => ExitCode::BadInput,
             Self::Fs(_) => ExitCode::FileSystem,
             Self::Resolve(error) => match error {
-                resolve::Error::NoSolution { .. } | resolve::Error::TooNew { .. } => ExitCode::NoSolution,
+                resolve::Error::NoSolution { .. } => ExitCode::NoSolution,
                 resolve::Error::Channel { .. } => ExitCode::Unreachable,
                 resolve::Error::NotCached { .. } => ExitCode::NotCached,
                 resolve::Error::Fs(_) => ExitCode::FileSystem,

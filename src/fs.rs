@@ -16,6 +16,9 @@ use tempfile::NamedTempFile;
 /// wrong file name easily is.
 pub const INPUT_LIMIT: u64 = 1 << 20;
 
+/// How the names of temporary files begin.
+const TEMPORARY: &str = ".envlock-";
+
 /// A failed file operation.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -98,7 +101,9 @@ pub fn normal(path: &Path) -> PathBuf {
 
 /// The path of `to` as seen from the directory `from`, with `/` between its parts.
 pub fn relative(to: &Path, from: &Path) -> String {
-    let absolute = |path: &Path| normal(&std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()));
+    // The empty path is the working directory, which `absolute` does not know.
+    let absolute =
+        |path: &Path| normal(&std::path::absolute(Path::new(".").join(path)).unwrap_or_else(|_| path.to_path_buf()));
     let (to, from) = (absolute(to), absolute(from));
     let common = to.components().zip(from.components()).take_while(|(a, b)| a == b).count();
     let up = from.components().skip(common).map(|_| "..".to_owned());
@@ -148,7 +153,7 @@ pub fn create_dir_all(path: &Path) -> Result<(), Error> {
 /// Creates a temporary file in `directory`, to be renamed by [`publish`].
 pub fn temporary_in(directory: &Path) -> Result<NamedTempFile, Error> {
     create_dir_all(directory)?;
-    tempfile::Builder::new().prefix(".envlock-").tempfile_in(directory).map_err(Error::io("write", directory))
+    tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(directory).map_err(Error::io("write", directory))
 }
 
 /// Gives a finished temporary file its name, with the permissions that a new file would have.
@@ -169,6 +174,7 @@ pub fn write_together(directory: &Path, files: &[(String, Vec<u8>)]) -> Result<V
     create_dir_all(directory)?;
     let guard = File::open(directory).map_err(Error::io("lock", directory))?;
     guard.lock().map_err(Error::io("lock", directory))?;
+    remove_stale(directory);
 
     let mut staged = Vec::new();
     for (name, bytes) in files {
@@ -205,9 +211,19 @@ pub fn write_together(directory: &Path, files: &[(String, Vec<u8>)]) -> Result<V
     Ok(done.into_iter().map(|(path, _)| path).collect())
 }
 
+/// Removes what a killed writer left. With the lock held, no other writer's files can be there.
+fn remove_stale(directory: &Path) {
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+            // A leftover that stays does no harm.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
 fn stage(directory: &Path, path: &Path, bytes: &[u8]) -> Result<NamedTempFile, Error> {
     let mut file = tempfile::Builder::new()
-        .prefix(".envlock-")
+        .prefix(TEMPORARY)
         .tempfile_in(directory)
         .map_err(Error::io("write", path))?;
     file.write_all(bytes).map_err(Error::io("write", path))?;
@@ -253,6 +269,8 @@ mod tests {
         assert_eq!(relative("/a/b/env.yml", "/a/b"), "env.yml");
         assert_eq!(relative("/a/b/env.yml", "/a/c/d"), "../../b/env.yml");
         assert_eq!(relative("/a/b/../env.yml", "/a/./c"), "../env.yml");
+        assert_eq!(relative("env.yml", ""), "env.yml");
+        assert_eq!(relative("env.yml", "locks"), "../env.yml");
         assert_eq!(normal(Path::new("../../a/./b/../c")), Path::new("../../a/c"));
     }
 

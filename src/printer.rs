@@ -4,6 +4,7 @@
 //! `--quiet` leaves warnings and errors. Known secrets are blotted out of everything it prints.
 
 use std::{
+    collections::BTreeSet,
     fmt::Display,
     io::Write,
     sync::{Arc, Mutex},
@@ -23,6 +24,7 @@ pub struct Printer {
     quiet: bool,
     progress: MultiProgress,
     secrets: Arc<Mutex<Vec<String>>>,
+    said: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Printer {
@@ -30,7 +32,7 @@ impl Printer {
     pub fn new(quiet: bool) -> Self {
         // indicatif hides the bars by itself where stderr is no terminal.
         let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-        Self { quiet, progress: MultiProgress::with_draw_target(target), secrets: Arc::default() }
+        Self { quiet, progress: MultiProgress::with_draw_target(target), secrets: Arc::default(), said: Arc::default() }
     }
 
     /// From now on `secret` is printed as `***`.
@@ -65,6 +67,15 @@ impl Printer {
     /// Something to act on that does not stop the work.
     pub fn warning(&self, text: impl Display) {
         self.talk(&format!("{WARNING}warning:{WARNING:#} {text}"));
+    }
+
+    /// A warning that several concurrent jobs may come to.
+    pub fn warning_once(&self, text: impl Display) {
+        let text = text.to_string();
+        let new = self.said.lock().is_ok_and(|mut said| said.insert(text.clone()));
+        if new {
+            self.warning(text);
+        }
     }
 
     /// Why the work stopped, and what to do about it.

@@ -246,13 +246,7 @@ fn dependencies(depends: &[String]) -> BTreeMap<String, String> {
 }
 
 fn report(solutions: &BTreeMap<String, Solution>, printer: &Printer) {
-    let mut said = BTreeSet::new();
     for (key, solution) in solutions {
-        for warning in &solution.warnings {
-            if said.insert(warning.clone()) {
-                printer.warning(warning);
-            }
-        }
         if solution.without_timestamp > 0 {
             let count = solution.without_timestamp;
             printer.note(format_args!("{key}: --exclude-newer left out {count} records that have no timestamp"));

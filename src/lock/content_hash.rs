@@ -178,7 +178,7 @@ fn conda_spec(spec: &str, category: &str) -> Option<Value> {
     };
     let parts: Vec<_> = spec.rsplitn(3, ':').collect();
     let rest = parts[0].trim_start();
-    let channel = if parts.len() == 3 { Some(parts[2].to_owned()) } else { None };
+    let channel = parts.get(2).map(|channel| channel_name(channel));
     let split = rest.find(|c: char| " =<>!~".contains(c)).unwrap_or(rest.len());
     let (name, rest) = (rest[..split].to_lowercase(), rest[split..].trim());
     let (mut version, mut build) = if rest.is_empty() { (None, None) } else { version_and_build(rest) };
@@ -233,7 +233,7 @@ fn version_and_build(text: &str) -> (Option<String>, Option<String>) {
     (Some(version), build)
 }
 
-/// conda's normal form of a version requirement: `3.11*` is `3.11.*`, and `1,2|3` is `(1,2)|3`.
+/// conda's normal form of a version requirement: `3.11*` is `3.11.*`.
 fn normal_version(version: &str) -> String {
     if version.contains(['(', ')', '^']) {
         return version.to_owned();
@@ -244,12 +244,18 @@ fn normal_version(version: &str) -> String {
         }
         _ => part.trim().to_owned(),
     };
-    let any: Vec<_> = version.split('|').collect();
-    let alternatives = any.iter().map(|part| {
-        let all: Vec<_> = part.split(',').map(one).collect();
-        if all.len() > 1 && any.len() > 1 { format!("({})", all.join(",")) } else { all.join(",") }
-    });
-    alternatives.collect::<Vec<_>>().join("|")
+    let all = |part: &str| part.split(',').map(one).collect::<Vec<_>>().join(",");
+    version.split('|').map(all).collect::<Vec<_>>().join("|")
+}
+
+/// conda's name of the channel in front of a requirement: without a subdir, a URL by its last part.
+fn channel_name(written: &str) -> String {
+    let subdir = |part: &str| part == "noarch" || crate::spec::environment::parse_platform(part).is_ok();
+    let channel = written.rsplit_once('/').filter(|(_, last)| subdir(last)).map_or(written, |(channel, _)| channel);
+    match channel.split_once("://") {
+        Some((_, rest)) => rest.split_once('/').map_or(rest, |(_, path)| path).to_owned(),
+        None => channel.to_owned(),
+    }
 }
 
 /// A pip requirement as conda-lock states it; `None` where its marker excludes the platform.
@@ -441,18 +447,37 @@ mod tests {
 
     #[test]
     fn match_specs_as_conda_states_them() {
+        // Each line is what conda-lock 4 states: name, version, build, channel.
         let stated = |spec: &str| {
             let value = conda_spec(spec, "main").unwrap();
             let text = |key: &str| value[key].as_str().unwrap_or("-").to_owned();
-            format!("{} {} {} {}", text("name"), text("version"), text("build"), text("conda_channel"))
+            format!("{}|{}|{}|{}", text("name"), text("version"), text("build"), text("conda_channel"))
         };
-        assert_eq!(stated("Python=3.11"), "python 3.11.* - -");
-        assert_eq!(stated("python==3.11"), "python 3.11 - -");
-        assert_eq!(stated("python 3.11*"), "python 3.11.* - -");
-        assert_eq!(stated("numpy >=1.20 , <2"), "numpy >=1.20,<2 - -");
-        assert_eq!(stated("c::numpy=1.26.4=py311_0"), "numpy 1.26.4 py311_0 c");
-        assert_eq!(stated("numpy[version='>=1,<2|3',build=py*]"), "numpy (>=1,<2)|3 py* -");
-        assert_eq!(stated("numpy >=1.0 =py34_0"), "numpy >=1.0 py34_0 -");
+        let cases = [
+            ("Python=3.11", "python|3.11.*|-|-"),
+            ("python==3.11", "python|3.11|-|-"),
+            ("python 3.11*", "python|3.11.*|-|-"),
+            ("numpy >=1.20 , <2", "numpy|>=1.20,<2|-|-"),
+            ("tini >=0.1,<2|3", "tini|>=0.1,<2|3|-|-"),
+            ("numpy=1.2|1.3", "numpy|=1.2|1.3|-|-"),
+            ("numpy=1.2,<3", "numpy|=1.2,<3|-|-"),
+            ("numpy==1.2=py_0", "numpy|==1.2|py_0|-"),
+            ("numpy==1.*", "numpy|1.*|-|-"),
+            ("numpy *", "numpy|*|-|-"),
+            ("numpy ~=1.2", "numpy|~=1.2|-|-"),
+            ("c::numpy=1.26.4=py311_0", "numpy|1.26.4|py311_0|c"),
+            ("c/linux-64::numpy", "numpy||-|c"),
+            ("https://host/chan::numpy", "numpy||-|chan"),
+            ("numpy[channel=foo]", "numpy||-|foo"),
+            ("numpy[version='>=1,<2|3',build=py*]", "numpy|>=1,<2|3|py*|-"),
+            ("numpy[version='=1.2']", "numpy|=1.2|-|-"),
+            ("numpy[build_number='>1']", "numpy||-|-"),
+            ("numpy >=1.0 =py34_0", "numpy|>=1.0|py34_0|-"),
+            ("https://conda.anaconda.org/conda-forge/linux-64/bzip2-1.0.8-hd590300_5.conda", "bzip2|1.0.8|hd590300_5|conda-forge"),
+        ];
+        for (spec, expected) in cases {
+            assert_eq!(stated(spec), expected, "{spec}");
+        }
     }
 
     #[test]

@@ -55,8 +55,6 @@ pub struct Solution {
     pub records: Vec<RepoDataRecord>,
     /// How many records exclude-newer left out because they have no timestamp.
     pub without_timestamp: usize,
-    /// What the user should know, in words.
-    pub warnings: Vec<String>,
     /// The fingerprint of all records that the solver saw.
     pub fingerprint: String,
 }
@@ -105,7 +103,6 @@ impl Resolver {
         self.check_reachable(job.spec, &channels)?;
 
         let mut buckets: Vec<Bucket> = Vec::new();
-        let mut warnings = Vec::new();
         let wanted: Vec<MatchSpec> = job.spec.conda.iter().map(without_channel).collect();
         if !wanted.is_empty() {
             let output = self
@@ -120,9 +117,11 @@ impl Resolver {
                 .execute()
                 .await
                 .map_err(|error| self.channel_error(&error, &places, job.platform))?;
-            warnings.extend(output.warnings.iter().map(ToString::to_string));
+            for warning in &output.warnings {
+                self.printer.warning_once(warning);
+            }
             buckets = output.repodata.iter().map(|repodata| Bucket::new(repodata, &places)).collect();
-            warnings.extend(self.empty_channels(&places, &buckets, job.platform).await);
+            self.warn_of_empty_channels(&places, &buckets, job.platform).await;
         }
 
         let _waiting = self.printer.waiting(format!("{}: solving", job.key()));
@@ -168,7 +167,7 @@ impl Resolver {
             records.len(),
             started.elapsed().as_secs_f64()
         ));
-        Ok(Solution { records, without_timestamp, warnings, fingerprint })
+        Ok(Solution { records, without_timestamp, fingerprint })
     }
 
     /// Finds what cannot work before anything is asked of a server.
@@ -231,26 +230,29 @@ impl Resolver {
         explain::channel(error, &channel, subdir)
     }
 
-    /// A warning for each channel that has nothing at all for the platform: usually a wrong name.
-    async fn empty_channels(
+    /// Warns of each channel that has nothing at all for the platform: usually a wrong name.
+    async fn warn_of_empty_channels(
         &self,
         places: &[(Place, Option<&str>)],
         buckets: &[Bucket],
         platform: Subdir,
-    ) -> Vec<String> {
-        let mut warnings = Vec::new();
+    ) {
         for (place, _) in places {
             let name = place.canonical.canonical_name();
-            if buckets.iter().any(|bucket| bucket.channel.as_ref() == Some(&name)) {
+            let has = |bucket: &Bucket| {
+                bucket.channel.as_ref() == Some(&name)
+                    && bucket.records.iter().any(|record| record.package_record.subdir == platform.as_str())
+            };
+            if buckets.iter().any(has) {
                 continue;
             }
-            let names = self.gateway.names([place.read.clone()], [platform, Subdir::NoArch]).execute().await;
+            // Nothing that was asked for; only now is it worth to look at all names.
+            let names = self.gateway.names([place.read.clone()], [platform]).execute().await;
             if names.is_ok_and(|names| names.is_empty()) {
                 let channel = crate::spec::channel::bare(place.canonical.base_url.url());
-                warnings.push(format!("channel {channel} has no packages for {}", platform.as_str()));
+                self.printer.warning_once(format_args!("channel {channel} has no packages for {}", platform.as_str()));
             }
         }
-        warnings
     }
 
     async fn explain(

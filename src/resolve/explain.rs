@@ -18,36 +18,48 @@ pub(super) fn channel(error: &GatewayError, channel: &str, subdir: &str) -> Erro
         }
         _ => {}
     }
-    let (reason, hint) = if let Some(status) = status(error) {
+    let http = http_error(error);
+    let (reason, hint) = if let Some(status) = http.and_then(reqwest::Error::status) {
         let hint = match status.as_u16() {
             401 | 403 => {
                 "give credentials: a ~/.netrc entry for the host, or a token as in https://host/t/$CONDA_TOKEN/channel"
             }
             404 => "check the channel's name and --channel-alias; a channel has at least noarch/repodata.json",
-            _ => "try again later, or read the channel from elsewhere with --mirror",
+            _ => ELSEWHERE,
         };
         (format!("the server answers {status}"), hint)
     } else if matches!(error, GatewayError::SubdirNotFoundError(_)) {
         (
             "there is no repodata.json".to_owned(),
-            "check the channel's name; a channel has at least noarch/repodata.json",
+            "check the channel's name and its path; a channel has at least noarch/repodata.json",
         )
-    } else if said.contains("parse") || said.contains("expected") || said.contains("EOF") {
-        (
-            format!("its repodata is not what a channel serves ({})", short(&said)),
-            "open the URL in a browser: a login page or a proxy often answers in a channel's place",
-        )
-    } else if is(error, reqwest::Error::is_timeout) {
-        ("the server does not answer in time".to_owned(), "try again, or read the channel from elsewhere with --mirror")
-    } else if is(error, reqwest::Error::is_connect) {
+    } else if http.is_some_and(reqwest::Error::is_timeout) {
+        ("the server does not answer in time".to_owned(), ELSEWHERE)
+    } else if http.is_some_and(reqwest::Error::is_connect) {
         (
             format!("no connection ({})", short(&said)),
             "check the network; with everything cached, --offline works without one",
         )
+    } else if is_malformed(error) {
+        (
+            format!("its repodata is cut off or is not what a channel serves ({})", short(&said)),
+            "try again; if it stays, open the URL in a browser: a login page or a proxy often answers in a channel's place",
+        )
     } else {
-        (short(&said), "try again, or read the channel from elsewhere with --mirror")
+        (short(&said), ELSEWHERE)
     };
     Error::Channel { channel: channel.to_owned(), subdir: subdir.to_owned(), reason, hint: hint.to_owned() }
+}
+
+const ELSEWHERE: &str = "try again later, or read the channel from elsewhere with --mirror";
+
+/// Whether something came that is no repodata.
+fn is_malformed(error: &GatewayError) -> bool {
+    match error {
+        GatewayError::FetchRepoDataError(FetchRepoDataError::FailedToDownload(..)) => true,
+        GatewayError::IoError(what, _) => what.contains("repodata"),
+        _ => false,
+    }
 }
 
 /// The message without line ends, and not longer than a person reads.
@@ -56,16 +68,37 @@ fn short(text: &str) -> String {
     if line.chars().count() > 200 { line.chars().take(200).chain("…".chars()).collect() } else { line }
 }
 
-fn status(error: &GatewayError) -> Option<reqwest::StatusCode> {
-    causes(error).find_map(|cause| cause.downcast_ref::<reqwest::Error>()?.status())
-}
-
-fn is(error: &GatewayError, what: fn(&reqwest::Error) -> bool) -> bool {
-    causes(error).any(|cause| cause.downcast_ref::<reqwest::Error>().is_some_and(what))
-}
-
-fn causes(error: &GatewayError) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
-    std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| error.source())
+/// The HTTP error behind a channel error. The layers between are transparent: none of them shows
+/// itself as a source, so each is opened by its type.
+fn http_error(error: &GatewayError) -> Option<&reqwest::Error> {
+    fn middleware(error: &reqwest_middleware::Error) -> Option<&reqwest::Error> {
+        match error {
+            reqwest_middleware::Error::Reqwest(error) => Some(error),
+            reqwest_middleware::Error::Middleware(error) => within(error.chain()),
+        }
+    }
+    fn within<'a>(chain: impl Iterator<Item = &'a (dyn std::error::Error + 'static)>) -> Option<&'a reqwest::Error> {
+        for cause in chain {
+            if let Some(error) = cause.downcast_ref::<reqwest::Error>() {
+                return Some(error);
+            }
+            if let Some(error) = cause.downcast_ref::<reqwest_middleware::Error>() {
+                return middleware(error);
+            }
+            if let Some(reqwest_retry::RetryError::WithRetries { err, .. } | reqwest_retry::RetryError::Error(err)) =
+                cause.downcast_ref::<reqwest_retry::RetryError>()
+            {
+                return middleware(err);
+            }
+        }
+        None
+    }
+    match error {
+        GatewayError::ReqwestError(error) => Some(error),
+        GatewayError::ReqwestMiddlewareError(error) => within(error.chain()),
+        GatewayError::FetchRepoDataError(FetchRepoDataError::HttpError(error)) => middleware(error),
+        _ => None,
+    }
 }
 
 /// The solver's explanation, tidied: resolvo draws a tree that names every package in the chain.

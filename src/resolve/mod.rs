@@ -30,16 +30,6 @@ pub enum Error {
         /// What to change.
         hint: Option<String>,
     },
-    /// Everything that would do is newer than `--exclude-newer` allows.
-    #[error("nothing of the {environment} environment on {platform} is old enough for --exclude-newer {cutoff}")]
-    TooNew {
-        /// Which environment.
-        environment: String,
-        /// On which platform.
-        platform: &'static str,
-        /// The instant.
-        cutoff: String,
-    },
     /// A channel cannot be read.
     #[error("cannot read channel {channel} ({subdir}): {reason}")]
     Channel {
@@ -82,7 +72,6 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NoSolution { hint, .. } => hint.clone(),
-            Self::TooNew { .. } => Some("choose a later date".to_owned()),
             Self::Channel { hint, .. } | Self::NotCached { hint, .. } | Self::Unusable { hint, .. } => {
                 Some(hint.clone())
             }

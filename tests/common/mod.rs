@@ -20,9 +20,49 @@ pub fn fixture(name: &str) -> PathBuf {
     root().join("tests/fixtures").join(name)
 }
 
-/// Says on its own line that a test did not run, and what it needs.
+/// Says on its own line that a test did not run, and what it needs. CI has everything.
 pub fn skipped(needs: &str) {
+    assert!(std::env::var_os("CI").is_none(), "CI must have {needs}");
     println!("skipped: needs {needs}");
+}
+
+/// Where the project's scripts keep what tests need.
+pub fn test_cache() -> PathBuf {
+    let variable = |name| std::env::var_os(name).map(PathBuf::from);
+    variable("ENVLOCK_TEST_CACHE").unwrap_or_else(|| {
+        let caches = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
+        caches.expect("a home").join("envlock-test")
+    })
+}
+
+/// Writes a channel of records alone: enough to resolve, nothing to install.
+///
+/// A record is (name, version, build number, depends, timestamp in ms or 0 for none).
+pub fn fake_channel(directory: &Path, subdir: &str, records: &[(&str, &str, u64, &[&str], u64)]) {
+    let mut packages = serde_json::Map::new();
+    for (name, version, build, depends, timestamp) in records {
+        let file = format!("{name}-{version}-h{build}_{build}.conda");
+        let digest = |text: &str| {
+            let length = if text == "md5" { 32 } else { 64 };
+            let seed: u64 = file.bytes().fold(7, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+            format!("{seed:016x}").repeat(4)[..length].to_owned()
+        };
+        let mut record = serde_json::json!({
+            "name": name, "version": version, "build": format!("h{build}_{build}"), "build_number": build,
+            "depends": depends, "subdir": subdir, "sha256": digest("sha256"), "md5": digest("md5"), "size": 1,
+        });
+        if *timestamp > 0 {
+            record["timestamp"] = (*timestamp).into();
+        }
+        packages.insert(file, record);
+    }
+    for (name, packages) in [(subdir, packages), ("noarch", serde_json::Map::new())] {
+        let repodata = serde_json::json!({
+            "info": { "subdir": name }, "packages": {}, "packages.conda": packages, "repodata_version": 1,
+        });
+        std::fs::create_dir_all(directory.join(name)).unwrap();
+        std::fs::write(directory.join(name).join("repodata.json"), repodata.to_string()).unwrap();
+    }
 }
 
 /// Whether the test runs as root.
@@ -102,6 +142,13 @@ impl Place {
     pub fn run(&self, arguments: &[&str]) -> Ran {
         Ran::from(self.command(arguments).output().unwrap())
     }
+}
+
+/// Compares files without printing their bytes.
+#[track_caller]
+pub fn assert_same_files(left: &BTreeMap<String, Vec<u8>>, right: &BTreeMap<String, Vec<u8>>) {
+    let differ: Vec<_> = left.iter().filter(|(name, bytes)| right.get(*name) != Some(bytes)).map(|(name, _)| name).collect();
+    assert!(differ.is_empty() && left.len() == right.len(), "{differ:?} of {:?} and {:?}", left.keys(), right.keys());
 }
 
 /// How a run ended.
