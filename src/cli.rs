@@ -89,7 +89,7 @@ pub struct Convert {
     /// Read a channel from somewhere else; the lock keeps its own name
     #[arg(long, value_name = "CANONICAL=URL")]
     pub mirror: Vec<String>,
-    /// Where channel names lead [default: https://conda.anaconda.org]
+    /// Where channel names lead [default: conda.anaconda.org]
     #[arg(long, value_name = "URL")]
     pub channel_alias: Option<String>,
     /// Ignore packages that are newer: 2024-05-01 (midnight UTC) or 2024-05-01T12:00:00Z
@@ -101,7 +101,7 @@ pub struct Convert {
     /// How channels rank [default: strict]
     #[arg(long, value_name = "HOW")]
     pub channel_priority: Option<ChannelPriority>,
-    /// What the target has, such as __cuda=12.4 or __glibc=2.17
+    /// What the target has, such as `__cuda=12.4` or `__glibc=2.17`
     #[arg(long, value_name = "NAME=VERSION")]
     pub virtual_package: Vec<String>,
     /// A YAML file of conda name: PyPI name, for names that differ

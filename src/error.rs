@@ -59,7 +59,7 @@ impl Error {
                 resolve::Error::NoSolution { .. } => ExitCode::NoSolution,
                 resolve::Error::Channel { .. } => ExitCode::Unreachable,
                 resolve::Error::NotCached { .. } => ExitCode::NotCached,
-                resolve::Error::Fs(_) => ExitCode::FileSystem,
+                resolve::Error::Cache { .. } | resolve::Error::Fs(_) => ExitCode::FileSystem,
                 resolve::Error::Unusable { .. } => ExitCode::BadInput,
             },
             Self::Store(error) => match error {

@@ -102,8 +102,9 @@ pub fn normal(path: &Path) -> PathBuf {
 /// The path of `to` as seen from the directory `from`, with `/` between its parts.
 pub fn relative(to: &Path, from: &Path) -> String {
     // The empty path is the working directory, which `absolute` does not know.
-    let absolute =
-        |path: &Path| normal(&std::path::absolute(Path::new(".").join(path)).unwrap_or_else(|_| path.to_path_buf()));
+    let absolute = |path: &Path| {
+        normal(&std::path::absolute(Path::new(".").join(path)).unwrap_or_else(|_| path.to_path_buf()))
+    };
     let (to, from) = (absolute(to), absolute(from));
     let common = to.components().zip(from.components()).take_while(|(a, b)| a == b).count();
     let up = from.components().skip(common).map(|_| "..".to_owned());
@@ -126,7 +127,8 @@ pub fn read_input(path: &Path) -> Result<String, Error> {
     }
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let before = String::from_utf8_lossy(&error.as_bytes()[..valid]);
+        let line = before.matches('\n').count() + 1;
         Error::NotText { path: path.to_path_buf(), line }
     })
 }

@@ -68,7 +68,8 @@ impl Middleware for Credentials {
         next: Next<'_>,
     ) -> reqwest_middleware::Result<Response> {
         let asked = request.url().as_str().to_owned();
-        let found = self.0.iter().find_map(|(plain, access)| Some((asked.strip_prefix(plain.as_str())?, access)));
+        let found =
+            self.0.iter().find_map(|(plain, access)| Some((asked.strip_prefix(plain.as_str())?, access)));
         if let Some((rest, access)) = found
             && let Ok(mut url) = access.join(rest)
         {
@@ -91,7 +92,7 @@ impl Middleware for Credentials {
         next.run(request, extensions).await.map_err(|error| match error {
             // The URL of a failed request would carry the credentials into the message.
             reqwest_middleware::Error::Reqwest(error) => error.without_url().into(),
-            other => other,
+            middleware @ reqwest_middleware::Error::Middleware(_) => middleware,
         })
     }
 }

@@ -32,7 +32,12 @@ impl Printer {
     pub fn new(quiet: bool) -> Self {
         // indicatif hides the bars by itself where stderr is no terminal.
         let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-        Self { quiet, progress: MultiProgress::with_draw_target(target), secrets: Arc::default(), said: Arc::default() }
+        Self {
+            quiet,
+            progress: MultiProgress::with_draw_target(target),
+            secrets: Arc::default(),
+            said: Arc::default(),
+        }
     }
 
     /// From now on `secret` is printed as `***`.

@@ -24,7 +24,9 @@ impl Settings {
             .collect();
         // Without a home there is still a place for temporary things.
         let cache = global.cache_dir.clone().unwrap_or_else(|| {
-            etcetera::choose_base_strategy().map_or_else(|_| std::env::temp_dir(), |base| base.cache_dir()).join("envlock")
+            etcetera::choose_base_strategy()
+                .map_or_else(|_| std::env::temp_dir(), |base| base.cache_dir())
+                .join("envlock")
         });
         Self { variables, cache }
     }

@@ -37,7 +37,8 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
 /// The modules that a source file names behind `crate::`, also within `use crate::{…}`.
 fn used(text: &str) -> Vec<String> {
     // Documentation may point anywhere.
-    let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let code: String =
+        text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
     let text = code.as_str();
     let mut modules = Vec::new();
     for (at, _) in text.match_indices("crate::") {

@@ -50,7 +50,8 @@ fn a_missing_library_is_seen() {
     duct::cmd!("cp", "-r", channel, &broken).run().unwrap();
     for subdir in ["linux-64", "noarch"] {
         let path: &Path = &broken.join(subdir).join("repodata.json");
-        let mut repodata: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let mut repodata: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         for kind in ["packages", "packages.conda"] {
             for record in repodata[kind].as_object_mut().unwrap().values_mut() {
                 if record["name"] == "python" {

@@ -19,10 +19,18 @@ fn every_vector_holds() {
         let source = Source { shown: "env.yml".into(), path: "env.yml".into(), text: text.into() };
         let linux = parse_platform("linux-64").unwrap();
         let sources = [source];
-        assert_eq!(preimage(&sources, linux, &variables), vector["preimage_linux64"].as_str().unwrap(), "{name}");
+        assert_eq!(
+            preimage(&sources, linux, &variables),
+            vector["preimage_linux64"].as_str().unwrap(),
+            "{name}"
+        );
         for (platform, hash) in vector["content_hash"].as_object().unwrap() {
             let parsed = parse_platform(platform).unwrap();
-            assert_eq!(content_hash(&sources, parsed, &variables), hash.as_str().unwrap(), "{name} on {platform}");
+            assert_eq!(
+                content_hash(&sources, parsed, &variables),
+                hash.as_str().unwrap(),
+                "{name} on {platform}"
+            );
             count += 1;
         }
     }

@@ -53,7 +53,11 @@ fn the_solver_has_to_choose() {
 #[test]
 fn requirements_of_one_name_hold_together() {
     let channel = tempfile::tempdir().unwrap();
-    fake_channel(channel.path(), "linux-64", &[("a", "1.0", 0, &[], 0), ("a", "1.5", 0, &[], 0), ("a", "2.0", 0, &[], 0)]);
+    fake_channel(
+        channel.path(),
+        "linux-64",
+        &[("a", "1.0", 0, &[], 0), ("a", "1.5", 0, &[], 0), ("a", "2.0", 0, &[], 0)],
+    );
     let channels = format!("channels: [\"file://{}\"]\n", channel.path().display());
     let place = Place::with(&format!("{channels}dependencies: ['a >=1.2', 'a <2']\n"));
     place.run(&["convert"]).expect(0);
@@ -75,9 +79,15 @@ fn categories_are_entries_of_their_own() {
     fake_channel(
         channel.path(),
         "linux-64",
-        &[("a", "1", 0, &["common"], 0), ("b", "1", 0, &["common", "helper"], 0), ("common", "1", 0, &[], 0), ("helper", "1", 0, &[], 0)],
+        &[
+            ("a", "1", 0, &["common"], 0),
+            ("b", "1", 0, &["common", "helper"], 0),
+            ("common", "1", 0, &[], 0),
+            ("helper", "1", 0, &[], 0),
+        ],
     );
-    let place = Place::with(&format!("channels: [\"file://{}\"]\ndependencies: [a]\n", channel.path().display()));
+    let place =
+        Place::with(&format!("channels: [\"file://{}\"]\ndependencies: [a]\n", channel.path().display()));
     place.put("dev.yml", "category: dev\ndependencies: [b]\n");
     place.run(&["convert", "env.yml", "dev.yml"]).expect(0);
     let lock: serde_yaml::Value = serde_yaml::from_str(&place.read("conda-lock.yml")).unwrap();
@@ -85,7 +95,14 @@ fn categories_are_entries_of_their_own() {
         .as_sequence()
         .unwrap()
         .iter()
-        .map(|it| format!("{} {} {}", it["name"].as_str().unwrap(), it["category"].as_str().unwrap(), it["optional"].as_bool().unwrap()))
+        .map(|it| {
+            format!(
+                "{} {} {}",
+                it["name"].as_str().unwrap(),
+                it["category"].as_str().unwrap(),
+                it["optional"].as_bool().unwrap()
+            )
+        })
         .collect();
     assert_eq!(entries, ["a main false", "b dev true", "common main false", "helper dev true"]);
 }
@@ -95,7 +112,11 @@ fn channels_rank() {
     let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     fake_channel(first.path(), "linux-64", &[("a", "1", 0, &[], 0)]);
     fake_channel(second.path(), "linux-64", &[("a", "2", 0, &[], 0), ("b", "1", 0, &["a >=2"], 0)]);
-    let channels = format!("channels: [\"file://{}\", \"file://{}\"]\n", first.path().display(), second.path().display());
+    let channels = format!(
+        "channels: [\"file://{}\", \"file://{}\"]\n",
+        first.path().display(),
+        second.path().display()
+    );
     let place = Place::with(&format!("{channels}dependencies: [a]\n"));
     let chosen = |how: &str| {
         place.run(&["convert", "--channel-priority", how]).expect(0);
@@ -125,10 +146,16 @@ fn a_date_is_midnight_utc_and_what_has_no_time_is_left_out() {
     fake_channel(
         channel.path(),
         "linux-64",
-        &[("a", "1", 0, &[], day), ("a", "2", 0, &[], day + 1), ("a", "3", 0, &[], day + DAY), ("a", "4", 0, &[], 0)],
+        &[
+            ("a", "1", 0, &[], day),
+            ("a", "2", 0, &[], day + 1),
+            ("a", "3", 0, &[], day + DAY),
+            ("a", "4", 0, &[], 0),
+        ],
     );
-    let place = Place::with(&format!("channels: [\"file://{}\"]\ndependencies: [a]\n", channel.path().display()));
-    let mut chosen = |arguments: &[&str]| {
+    let place =
+        Place::with(&format!("channels: [\"file://{}\"]\ndependencies: [a]\n", channel.path().display()));
+    let chosen = |arguments: &[&str]| {
         let ran = place.run(&[&["convert"], arguments].concat()).expect(0);
         (version(&place, "linux-64", "a"), ran.stderr)
     };
@@ -146,7 +173,11 @@ fn a_date_is_midnight_utc_and_what_has_no_time_is_left_out() {
 fn platforms_and_selectors() {
     let channel = tempfile::tempdir().unwrap();
     for subdir in ["linux-64", "linux-aarch64", "osx-arm64"] {
-        fake_channel(channel.path(), subdir, &[("a", "1", 0, &[], 0), ("b", "1", 0, &[], 0), ("c", "1", 0, &[], 0), ("d", "1", 0, &[], 0)]);
+        fake_channel(
+            channel.path(),
+            subdir,
+            &[("a", "1", 0, &[], 0), ("b", "1", 0, &[], 0), ("c", "1", 0, &[], 0), ("d", "1", 0, &[], 0)],
+        );
     }
     let place = Place::with(&format!(
         "channels: [\"file://{}\"]\nplatforms: [linux-64, linux-aarch64, osx-arm64]\ndependencies:\n  - a\n  - b # [linux and not aarch64]\n  \
@@ -168,7 +199,8 @@ fn platforms_and_selectors() {
 fn platforms_of_the_command_line() {
     let channel = tempfile::tempdir().unwrap();
     fake_channel(channel.path(), "linux-aarch64", &[("a", "1", 0, &[], 0)]);
-    let place = Place::with(&format!("channels: [\"file://{}\"]\ndependencies: [a]\n", channel.path().display()));
+    let place =
+        Place::with(&format!("channels: [\"file://{}\"]\ndependencies: [a]\n", channel.path().display()));
     place.run(&["convert", "--platform", "linux-aarch64"]).expect(0);
     assert_eq!(version(&place, "linux-aarch64", "a"), "1");
     place.run(&["check"]).expect(0);
@@ -180,9 +212,15 @@ fn virtual_packages_are_the_targets() {
     fake_channel(
         channel.path(),
         "linux-64",
-        &[("new", "1", 0, &["__glibc >=2.34"], 0), ("gpu", "1", 0, &["__cuda >=12"], 0), ("old", "1", 0, &["__glibc >=2.17", "__unix"], 0)],
+        &[
+            ("new", "1", 0, &["__glibc >=2.34"], 0),
+            ("gpu", "1", 0, &["__cuda >=12"], 0),
+            ("old", "1", 0, &["__glibc >=2.17", "__unix"], 0),
+        ],
     );
-    let env = |wanted: &str| format!("channels: [\"file://{}\"]\ndependencies: [{wanted}]\n", channel.path().display());
+    let env = |wanted: &str| {
+        format!("channels: [\"file://{}\"]\ndependencies: [{wanted}]\n", channel.path().display())
+    };
     let place = Place::with(&env("old"));
     place.run(&["convert"]).expect(0);
     assert_eq!(version(&place, "linux-64", "__glibc"), "-");
@@ -252,7 +290,8 @@ fn frozen_metadata_gives_the_same_or_says_that_it_is_gone() {
     let channel = tempfile::tempdir().unwrap();
     let records: [(&str, &str, u64, &[&str], u64); 2] = [("a", "1", 0, &[], 0), ("a", "2", 0, &[], 0)];
     fake_channel(channel.path(), "linux-64", &records[..1]);
-    let place = Place::with(&format!("channels: [\"file://{}\"]\ndependencies: [a]\n", channel.path().display()));
+    let place =
+        Place::with(&format!("channels: [\"file://{}\"]\ndependencies: [a]\n", channel.path().display()));
     place.run(&["convert"]).expect(0);
     let files = place.files();
     place.run(&["convert", "--frozen-metadata"]).expect(0);

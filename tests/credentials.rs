@@ -15,7 +15,11 @@ fn leaks(directory: &Path, found: &mut Vec<String>) {
         }
         if path.is_dir() {
             leaks(&path, found);
-        } else if std::fs::read(&path).unwrap().windows(SECRET.len()).any(|window| window == SECRET.as_bytes()) {
+        } else if std::fs::read(&path)
+            .unwrap()
+            .windows(SECRET.len())
+            .any(|window| window == SECRET.as_bytes())
+        {
             found.push(path.display().to_string());
         }
     }
@@ -41,7 +45,8 @@ fn server(fault: &str) -> Option<(Server, String)> {
 #[test]
 fn a_token_from_a_variable() {
     let Some((server, host)) = server(&format!("token:*:{SECRET}")) else { return };
-    let place = Place::with(&format!("channels: [\"http://{host}/t/$CONDA_TOKEN/debian\"]\ndependencies: [tini]\n"));
+    let place =
+        Place::with(&format!("channels: [\"http://{host}/t/$CONDA_TOKEN/debian\"]\ndependencies: [tini]\n"));
     let output = place.command(&["convert"]).env("CONDA_TOKEN", SECRET).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}");
@@ -65,7 +70,8 @@ fn a_token_from_a_variable() {
 #[test]
 fn a_wrong_token_is_told_without_showing_it() {
     let Some((_server, host)) = server("token:*:right") else { return };
-    let place = Place::with(&format!("channels: [\"http://{host}/t/$CONDA_TOKEN/debian\"]\ndependencies: [tini]\n"));
+    let place =
+        Place::with(&format!("channels: [\"http://{host}/t/$CONDA_TOKEN/debian\"]\ndependencies: [tini]\n"));
     let output = place.command(&["convert"]).env("CONDA_TOKEN", SECRET).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(4), "{said}");
@@ -77,12 +83,15 @@ fn a_wrong_token_is_told_without_showing_it() {
 #[test]
 fn a_password_from_a_variable() {
     let Some((_server, host)) = server(&format!("auth:*:me:{SECRET}")) else { return };
-    let place = Place::with(&format!("channels: [\"http://me:$PASS@{host}/debian\"]\ndependencies: [tini]\n"));
+    let place =
+        Place::with(&format!("channels: [\"http://me:$PASS@{host}/debian\"]\ndependencies: [tini]\n"));
     let output = place.command(&["convert"]).env("PASS", SECRET).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}");
     no_leaks(&place, &said, None);
-    assert!(place.read("conda-lock.yml").contains(&format!("http://me:${{PASS}}@{host}/debian/linux-64/tini")));
+    assert!(
+        place.read("conda-lock.yml").contains(&format!("http://me:${{PASS}}@{host}/debian/linux-64/tini"))
+    );
 }
 
 #[test]

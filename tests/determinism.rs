@@ -5,7 +5,13 @@ use std::{collections::BTreeMap, path::Path, process::Command};
 use crate::common::{Place, Server, assert_same_files, is_root, skipped, test_channel};
 
 /// The outputs of the quickstart, converted in surroundings of the caller's choice.
-fn outputs(place: &Place, mirror: &str, wrap: &[&str], variables: &[(&str, &str)], umask: &str) -> BTreeMap<String, Vec<u8>> {
+fn outputs(
+    place: &Place,
+    mirror: &str,
+    wrap: &[&str],
+    variables: &[(&str, &str)],
+    umask: &str,
+) -> BTreeMap<String, Vec<u8>> {
     place.copy("tests/channel/quickstart");
     // Anyone may write here: the user is part of the surroundings.
     duct::cmd!("chmod", "-R", "a+rwX", place.path(), place.cache()).run().unwrap();
@@ -33,11 +39,20 @@ fn surroundings_leave_no_trace() {
     let expected = outputs(&first, &by_http, &[], &[("TZ", "UTC"), ("LC_ALL", "C")], "022");
     assert_eq!(expected.len(), 5, "{:?}", expected.keys());
     // A warm cache, one core, another locale, another time zone.
-    let again = outputs(&first, &by_http, &["taskset", "-c", "0"], &[("TZ", "Pacific/Kiritimati"), ("LC_ALL", "C.UTF-8")], "077");
+    let again = outputs(
+        &first,
+        &by_http,
+        &["taskset", "-c", "0"],
+        &[("TZ", "Pacific/Kiritimati"), ("LC_ALL", "C.UTF-8")],
+        "077",
+    );
     assert_same_files(&again, &expected);
     // Another directory, a cold cache, the same channel from its files instead of over HTTP.
     let second = Place::new();
-    assert_same_files(&outputs(&second, &by_file, &[], &[("TZ", "America/New_York"), ("RAYON_NUM_THREADS", "1")], "002"), &expected);
+    assert_same_files(
+        &outputs(&second, &by_file, &[], &[("TZ", "America/New_York"), ("RAYON_NUM_THREADS", "1")], "002"),
+        &expected,
+    );
 
     if is_root() && Path::new("/usr/bin/setpriv").exists() {
         // The binary must be readable for another user: root's home is not.
@@ -69,11 +84,13 @@ fn surroundings_leave_no_trace() {
 fn the_order_of_requirements_does_not_count() {
     let Some(server) = Server::test_channel(&[]) else { return };
     let convert = |wanted: &str| {
-        let place = Place::with(&format!("channels: [\"{}\"]\ndependencies: [{wanted}]\n", crate::common::CHANNEL));
+        let place =
+            Place::with(&format!("channels: [\"{}\"]\ndependencies: [{wanted}]\n", crate::common::CHANNEL));
         place.run(&["convert", "--mirror", &server.mirror()]).expect(0);
         (place.read("conda-lock.yml"), place.read("envlock.nix"))
     };
-    let (one, other) = (convert("bash, redis-server, python=3.11"), convert("python=3.11, bash, redis-server"));
+    let (one, other) =
+        (convert("bash, redis-server, python=3.11"), convert("python=3.11, bash, redis-server"));
     // The content hash is conda-lock's, which sorts as well.
     assert!(one.0 == other.0, "conda-lock.yml differs");
     assert!(one.1 == other.1, "envlock.nix differs");

@@ -77,7 +77,11 @@ fn nobody_listens() {
     let ran = place.run(&["convert", "--mirror", &format!("{CHANNEL}=http://127.0.0.1:9/debian")]).expect(4);
     assert!(ran.stderr.contains("cannot read channel http://127.0.0.1:9/debian"), "{}", ran.stderr);
     assert!(ran.stderr.contains("no connection"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("hint: check the network; with everything cached, --offline works"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("hint: check the network; with everything cached, --offline works"),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]
@@ -99,7 +103,8 @@ fn repodata_that_is_json_no_more() {
         std::fs::write(broken.path().join(subdir).join("repodata.json"), &whole[..whole.len() / 2]).unwrap();
     }
     let place = Place::with(ENV);
-    let ran = place.run(&["convert", "--mirror", &format!("{CHANNEL}={}", broken.path().display())]).expect(4);
+    let ran =
+        place.run(&["convert", "--mirror", &format!("{CHANNEL}={}", broken.path().display())]).expect(4);
     assert!(ran.stderr.contains("its repodata is cut off or is not what a channel serves"), "{}", ran.stderr);
     assert_eq!(place.files().len(), 1);
 }
@@ -128,7 +133,14 @@ fn an_unsatisfiable_set_names_the_chain() {
         "channels: [\"http://127.0.0.1:8765/debian\"]\ndependencies:\n  - hello-envlock=2.0\n  - hello-conflict\n",
     );
     let ran = place.run(&["convert", "--quiet", "--mirror", &server.mirror()]).expect(3);
-    for word in ["user environment on linux-64", "hello-envlock", "hello-conflict", "libhello >=2", "libhello <2", "hint: "] {
+    for word in [
+        "user environment on linux-64",
+        "hello-envlock",
+        "hello-conflict",
+        "libhello >=2",
+        "libhello <2",
+        "hint: ",
+    ] {
         assert!(ran.stderr.contains(word), "{word}: {}", ran.stderr);
     }
     assert_eq!(place.files().len(), 1);
@@ -139,7 +151,11 @@ fn the_unquoted_float_is_explained_when_nothing_is_found() {
     let Some(server) = Server::test_channel(&[]) else { return };
     let place = Place::with("channels: [\"http://127.0.0.1:8765/debian\"]\ndependencies: [python=3.1]\n");
     let ran = place.run(&["convert", "--quiet", "--mirror", &server.mirror()]).expect(3);
-    assert!(ran.stderr.contains("hint: there is no Python 3.1 here; `3.10` without quotes"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("hint: there is no Python 3.1 here; `3.10` without quotes"),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]
@@ -147,7 +163,13 @@ fn a_misspelt_package_is_recognised() {
     let Some(server) = Server::test_channel(&[]) else { return };
     let place = Place::with("channels: [\"http://127.0.0.1:8765/debian\"]\ndependencies: [redis-sever]\n");
     let ran = place.run(&["convert", "--quiet", "--mirror", &server.mirror()]).expect(3);
-    assert!(ran.stderr.contains("env.yml:2:16: no channel has `redis-sever` for linux-64; did you mean `redis-server`?"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains(
+            "env.yml:2:16: no channel has `redis-sever` for linux-64; did you mean `redis-server`?"
+        ),
+        "{}",
+        ran.stderr
+    );
 }
 
 /// A channel of one package whose record states no hash.
@@ -164,7 +186,8 @@ fn channel_without_hashes() -> Option<tempfile::TempDir> {
                 record.remove("sha256");
                 record.remove("size");
                 if record["name"] == "tini" {
-                    std::fs::copy(channel.join(subdir).join(name), bare.path().join(subdir).join(name)).unwrap();
+                    std::fs::copy(channel.join(subdir).join(name), bare.path().join(subdir).join(name))
+                        .unwrap();
                 }
                 if record["name"] == "bzip2" {
                     // What the record promises and what the file is are two things.
@@ -188,9 +211,9 @@ fn a_record_without_a_hash_is_fetched_checked_and_refused_offline() {
     place.run(&["convert", "--mirror", &mirror]).expect(0);
     let lock = place.read("conda-lock.yml");
     let channel = crate::common::test_channel().unwrap();
-    let file = std::fs::read_dir(bare.path().join("linux-64"))
-        .unwrap()
-        .find_map(|entry| Some(entry.unwrap().file_name().into_string().unwrap()).filter(|it| it.starts_with("tini")));
+    let file = std::fs::read_dir(bare.path().join("linux-64")).unwrap().find_map(|entry| {
+        Some(entry.unwrap().file_name().into_string().unwrap()).filter(|it| it.starts_with("tini"))
+    });
     let path = channel.join("linux-64").join(file.unwrap());
     let sha256 = duct::cmd!("sha256sum", path).read().unwrap();
     assert!(lock.contains(sha256.split(' ').next().unwrap()), "{lock}");
@@ -281,6 +304,17 @@ fn a_full_disk_leaves_the_old_outputs() {
         );
         assert_eq!(files, "conda-lock.yml\n");
     }
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_is_not_the_channels_fault() {
+    let Some(server) = Server::test_channel(&[]) else { return };
+    let place = Place::with(ENV);
+    place.put("file", "in the way");
+    let ran = place.run(&["convert", "--cache-dir", "file", "--mirror", &server.mirror()]).expect(5);
+    assert!(ran.stderr.starts_with("error: cannot keep channel metadata: "), "{}", ran.stderr);
+    assert!(ran.stderr.ends_with("or choose another with --cache-dir\n"), "{}", ran.stderr);
+    assert_eq!(place.files().len(), 2);
 }
 
 #[test]

@@ -1,6 +1,16 @@
 //! The one integration binary: a module a subject, `common` for what they share.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::format_collect,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "a test may stop at once, print, and touch files as it likes"
+)]
 
 mod architecture;
+mod bad_input;
 mod channel;
 mod common;
 mod content_hash;
@@ -11,4 +21,4 @@ mod examples;
 mod faults;
 mod outputs;
 mod readers;
-mod bad_input;
+mod readme;

@@ -33,7 +33,9 @@ fn conda_lock_reads_what_we_write() {
     }
     let Some(samples) = samples() else { return };
     for place in samples {
-        for name in place.files().into_keys().filter(|name| name.ends_with("lock.yml") && name != "envlock.yml") {
+        for name in
+            place.files().into_keys().filter(|name| name.ends_with("lock.yml") && name != "envlock.yml")
+        {
             let script = root().join("tests/readers/read_conda_lock.py");
             let path = place.path().join(&name);
             let said = duct::cmd!(&python, script, path).stderr_to_stdout().unchecked().read().unwrap();
@@ -51,23 +53,39 @@ fn nix_evaluates_what_we_write() {
     let Some(samples) = samples() else { return };
     for place in samples {
         let store = place.cache().join("nix");
-        let evaluated = duct::cmd!(&nix, "--eval", "--strict", "--json", "--read-write-mode", place.path().join("envlock.nix"))
-            .env("NIX_STATE_DIR", store.join("state"))
-            .env("NIX_STORE_DIR", store.join("store"))
-            .env("NIX_LOG_DIR", store.join("log"))
-            .env("NIX_LOCALSTATE_DIR", store.join("var"))
-            .read()
-            .unwrap();
+        let evaluated = duct::cmd!(
+            &nix,
+            "--eval",
+            "--strict",
+            "--json",
+            "--read-write-mode",
+            place.path().join("envlock.nix")
+        )
+        .env("NIX_STATE_DIR", store.join("state"))
+        .env("NIX_STORE_DIR", store.join("store"))
+        .env("NIX_LOG_DIR", store.join("log"))
+        .env("NIX_LOCALSTATE_DIR", store.join("var"))
+        .read()
+        .unwrap();
         let lock: serde_json::Value = serde_json::from_str(&evaluated).unwrap();
         for (name, systems) in lock["environments"].as_object().unwrap() {
-            let file = if name == "user" { "conda-lock.yml".to_owned() } else { format!("{name}.conda-lock.yml") };
+            let file =
+                if name == "user" { "conda-lock.yml".to_owned() } else { format!("{name}.conda-lock.yml") };
             let ours: serde_yaml::Value = serde_yaml::from_str(&place.read(&file)).unwrap();
             for (system, platform) in [("x86_64-linux", "linux-64"), ("aarch64-linux", "linux-aarch64")] {
                 let theirs: BTreeSet<String> = systems[system]["packages"]
                     .as_array()
                     .into_iter()
                     .flatten()
-                    .map(|it| format!("{} {} {} {}", it["name"], it["version"], it["url"], hex(it["hash"].as_str().unwrap())))
+                    .map(|it| {
+                        format!(
+                            "{} {} {} {}",
+                            it["name"],
+                            it["version"],
+                            it["url"],
+                            hex(it["hash"].as_str().unwrap())
+                        )
+                    })
                     .collect();
                 let text = |value: &serde_yaml::Value| format!("{:?}", value.as_str().unwrap());
                 let ours: BTreeSet<String> = ours["package"]
@@ -75,7 +93,15 @@ fn nix_evaluates_what_we_write() {
                     .unwrap()
                     .iter()
                     .filter(|it| it["platform"] == platform)
-                    .map(|it| format!("{} {} {} {}", text(&it["name"]), text(&it["version"]), text(&it["url"]), it["hash"]["sha256"].as_str().unwrap()))
+                    .map(|it| {
+                        format!(
+                            "{} {} {} {}",
+                            text(&it["name"]),
+                            text(&it["version"]),
+                            text(&it["url"]),
+                            it["hash"]["sha256"].as_str().unwrap()
+                        )
+                    })
                     .collect();
                 assert_eq!(theirs, ours, "{name} on {platform}");
             }
@@ -85,6 +111,10 @@ fn nix_evaluates_what_we_write() {
 
 /// The hex digits of an SRI hash, by coreutils: a second opinion on our base64.
 fn hex(sri: &str) -> String {
-    let decoded = duct::cmd!("base64", "-d").stdin_bytes(sri.trim_start_matches("sha256-")).stdout_capture().run().unwrap();
+    let decoded = duct::cmd!("base64", "-d")
+        .stdin_bytes(sri.trim_start_matches("sha256-"))
+        .stdout_capture()
+        .run()
+        .unwrap();
     decoded.stdout.iter().map(|byte| format!("{byte:02x}")).collect()
 }

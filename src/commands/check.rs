@@ -1,6 +1,6 @@
 //! `envlock check`: are the outputs current, and do they say the same thing? Without a network.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rattler_conda_types::Subdir;
 use serde_json::json;
@@ -16,16 +16,13 @@ use crate::{
     },
     printer::Printer,
     settings::Settings,
-    spec::{
-        self, EnvSpec, Inputs,
-        options::Options,
-    },
+    spec::{self, EnvSpec, Inputs, options::Options},
 };
 
 /// Runs the command.
 pub(super) fn check(arguments: &Check, settings: &Settings, printer: &Printer) -> Result<ExitCode, Error> {
     // The outputs say which options the lock was made with; to find them, read the inputs without.
-    let inputs = load(arguments, Options::default(), &[], settings)?;
+    let inputs = load(arguments, &Options::default(), &[], settings)?;
     let directory = super::output_directory(arguments.output.as_ref(), &inputs.directory);
     let nix_path = directory.join(lock::NIX_FILE);
     let Some(text) = fs::read_own(&nix_path)? else {
@@ -33,10 +30,11 @@ pub(super) fn check(arguments: &Check, settings: &Settings, printer: &Printer) -
     };
     let lock = nix::read(&nix_path, &text)?;
     let overridden = lock.options.iter().filter(|(name, _)| lock.overridden.contains(*name));
-    let stated = Options::from_entries(&overridden.map(|(name, value)| (name.clone(), value.clone())).collect())
-        .map_err(|(message, _)| lock::Error { path: nix_path.clone(), message })?;
+    let stated =
+        Options::from_entries(&overridden.map(|(name, value)| (name.clone(), value.clone())).collect())
+            .map_err(|(message, _)| lock::Error { path: nix_path.clone(), message })?;
     let platforms = locked_platforms(&lock);
-    let inputs = load(arguments, stated, &platforms, settings)?;
+    let inputs = load(arguments, &stated, &platforms, settings)?;
 
     let mut findings = Vec::new();
     current(&inputs, &lock, &mut findings);
@@ -49,7 +47,7 @@ pub(super) fn check(arguments: &Check, settings: &Settings, printer: &Printer) -
 
 fn load(
     arguments: &Check,
-    stated: Options,
+    stated: &Options,
     platforms: &[Subdir],
     settings: &Settings,
 ) -> Result<Inputs, spec::Error> {
@@ -65,7 +63,10 @@ fn load(
 
 /// What --platform must have been: the platforms of the user environment.
 fn locked_platforms(lock: &Lock) -> Vec<Subdir> {
-    lock.environments.first().map(|environment| environment.platforms.keys().copied().collect()).unwrap_or_default()
+    lock.environments
+        .first()
+        .map(|environment| environment.platforms.keys().copied().collect())
+        .unwrap_or_default()
 }
 
 /// Finds what changed in the inputs since the lock was made.
@@ -97,7 +98,11 @@ fn current(inputs: &Inputs, lock: &Lock, findings: &mut Vec<String>) {
         let still = inputs.environments.iter().find(|spec| spec.name == environment.name);
         for platform in environment.platforms.keys() {
             if still.is_none_or(|spec| !spec.platforms.contains_key(platform)) {
-                findings.push(format!("{} ({}) is locked and no longer asked for", environment.name, platform.as_str()));
+                findings.push(format!(
+                    "{} ({}) is locked and no longer asked for",
+                    environment.name,
+                    platform.as_str()
+                ));
             }
         }
     }
@@ -127,7 +132,7 @@ fn locked<'a>(lock: &'a Lock, environment: &str, platform: Subdir) -> Option<&'a
 fn agree(
     spec: &EnvSpec,
     lock: &Lock,
-    path: &PathBuf,
+    path: &Path,
     settings: &Settings,
     directory: &Path,
     findings: &mut Vec<String>,
@@ -145,16 +150,23 @@ fn agree(
             continue;
         };
         for line in diff::packages(stated, other) {
-            findings.push(format!("{shown} (first) and {} (second) disagree on {}: {line}", lock::NIX_FILE, platform.as_str()));
+            findings.push(format!(
+                "{shown} (first) and {} (second) disagree on {}: {line}",
+                lock::NIX_FILE,
+                platform.as_str()
+            ));
         }
         if let Some(hash) = file.content_hash.get(platform)
             && *hash != content_hash::content_hash(&spec.sources, *platform, &settings.variables)
             && findings.is_empty()
         {
-            findings.push(format!("{shown}: content_hash of {} is not that of the inputs", platform.as_str()));
+            findings
+                .push(format!("{shown}: content_hash of {} is not that of the inputs", platform.as_str()));
         }
     }
-    for platform in nix.iter().flat_map(|it| it.platforms.keys()).filter(|it| !file.platforms.contains_key(it)) {
+    for platform in
+        nix.iter().flat_map(|it| it.platforms.keys()).filter(|it| !file.platforms.contains_key(it))
+    {
         findings.push(format!("{} has {} and {shown} does not", lock::NIX_FILE, platform.as_str()));
     }
     let strip = |channels: Vec<lock::LockedChannel>| -> Vec<_> {

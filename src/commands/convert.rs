@@ -15,7 +15,8 @@ use crate::{
     fs,
     http::Network,
     lock::{
-        self, Kind, Lock, LockedChannel, LockedEnvironment, LockedPlatform, Package, content_hash, fingerprint,
+        self, Kind, Lock, LockedChannel, LockedEnvironment, LockedPlatform, Package, content_hash,
+        fingerprint,
         format::{conda_lock, nix},
         model,
     },
@@ -32,10 +33,15 @@ use crate::{
 };
 
 /// Runs the command.
-pub(super) fn convert(arguments: &Convert, settings: &Settings, printer: &Printer) -> Result<ExitCode, Error> {
+pub(super) fn convert(
+    arguments: &Convert,
+    settings: &Settings,
+    printer: &Printer,
+) -> Result<ExitCode, Error> {
     let stated = stated_options(arguments)?;
     let platforms = parse_platforms(&arguments.platform)?;
-    let inputs = spec::load(Path::new(""), &arguments.files, &platforms, stated.clone(), &settings.variables)?;
+    let inputs =
+        spec::load(Path::new(""), &arguments.files, &platforms, stated.clone(), &settings.variables)?;
     for note in &inputs.notes {
         printer.note(note);
     }
@@ -52,12 +58,16 @@ pub(super) fn convert(arguments: &Convert, settings: &Settings, printer: &Printe
         .iter()
         .flat_map(|environment| {
             let name = &environment.name;
-            environment.platforms.iter().map(|(platform, spec)| Job { environment: name, platform: *platform, spec })
+            environment.platforms.iter().map(|(platform, spec)| Job {
+                environment: name,
+                platform: *platform,
+                spec,
+            })
         })
         .collect();
     let runtime = runtime()?;
     let (solutions, packages) = runtime.block_on(async {
-        let resolver = Resolver::new(settings.cache.clone(), &network, mirrors.clone(), cache_only, printer);
+        let resolver = Resolver::new(&settings.cache, &network, mirrors.clone(), cache_only, printer);
         let solutions = resolve::solve_all(&resolver, &jobs, &inputs.options, frozen.as_ref()).await?;
         let fetcher = Fetcher::new(settings.cache.clone(), &network);
         let mut packages = BTreeMap::new();
@@ -136,7 +146,9 @@ fn refuse_pip(inputs: &Inputs) -> Result<(), spec::Error> {
     if let Some(line) = environments.flat_map(|read| &read.pip).next() {
         let message = format!("this version of envlock resolves no PyPI packages: `{}`", line.text);
         return Err(Problem::at(&line.file, line.position, message)
-            .with_hint("take the package from a conda channel, or move the `pip:` section into a file of its own")
+            .with_hint(
+                "take the package from a conda channel, or move the `pip:` section into a file of its own",
+            )
             .into());
     }
     Ok(())
@@ -153,8 +165,8 @@ fn mirrors(texts: &[String], settings: &Settings) -> Result<Vec<Mirror>, spec::E
 fn network(inputs: &Inputs, mirrors: &[Mirror], offline: bool, printer: &Printer) -> Network {
     let mut access = Vec::new();
     let read = inputs.environments.iter().flat_map(|environment| environment.platforms.values());
-    let channels =
-        read.flat_map(|it| it.channels.iter().chain(it.conda.iter().filter_map(|spec| spec.channel.as_ref())));
+    let channels = read
+        .flat_map(|it| it.channels.iter().chain(it.conda.iter().filter_map(|spec| spec.channel.as_ref())));
     for channel in channels {
         for secret in channel.secrets() {
             printer.conceal(&secret);
@@ -249,7 +261,8 @@ fn report(solutions: &BTreeMap<String, Solution>, printer: &Printer) {
     for (key, solution) in solutions {
         if solution.without_timestamp > 0 {
             let count = solution.without_timestamp;
-            printer.note(format_args!("{key}: --exclude-newer left out {count} records that have no timestamp"));
+            printer
+                .note(format_args!("{key}: --exclude-newer left out {count} records that have no timestamp"));
         }
     }
 }
@@ -274,7 +287,9 @@ fn assemble(
                 let roots: Vec<_> = read
                     .conda
                     .iter()
-                    .filter_map(|spec| Some((spec.category.clone(), spec.spec.name.as_exact()?.as_normalized().to_owned())))
+                    .filter_map(|spec| {
+                        Some((spec.category.clone(), spec.spec.name.as_exact()?.as_normalized().to_owned()))
+                    })
                     .collect();
                 model::assign_categories(&mut packages, &roots);
                 let locked = LockedPlatform {
@@ -296,7 +311,13 @@ fn assemble(
         })
         .collect();
     let overridden = stated.entries().into_keys().collect();
-    Lock { input_hash, options: inputs.options.entries(), overridden, environments, roles: inputs.roles.clone() }
+    Lock {
+        input_hash,
+        options: inputs.options.entries(),
+        overridden,
+        environments,
+        roles: inputs.roles.clone(),
+    }
 }
 
 /// The channels of an environment over all platforms, in their order.
@@ -361,7 +382,8 @@ mod tests {
 
     #[test]
     fn requirements_of_one_name_are_joined() {
-        let depends = ["Python >=3.6", "python *", "c::zlib=1.2", "__glibc", "a[version='>=1']"].map(str::to_owned);
+        let depends =
+            ["Python >=3.6", "python *", "c::zlib=1.2", "__glibc", "a[version='>=1']"].map(str::to_owned);
         let result = dependencies(&depends);
         assert_eq!(result["python"], ">=3.6,*");
         assert_eq!(result["zlib"], "=1.2");

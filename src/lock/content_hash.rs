@@ -48,7 +48,8 @@ pub fn preimage(sources: &[Source], platform: Subdir, variables: &Variables) -> 
         if theirs.len() > repositories.len() {
             repositories = theirs;
         }
-        let category = texts(root.as_ref(), "category").into_iter().next().unwrap_or_else(|| "main".to_owned());
+        let category =
+            texts(root.as_ref(), "category").into_iter().next().unwrap_or_else(|| "main".to_owned());
         let selected = select(&source.text, platform);
         let Ok(root) = yaml::parse(&source.shown, &selected) else { continue };
         for spec in dependencies(&root, &category, platform) {
@@ -92,7 +93,8 @@ fn channel_json(written: &str, variables: &Variables) -> String {
         }
         _ => None,
     };
-    let (url, used) = parsed.map_or_else(|| (written.to_owned(), Vec::new()), |it| (it.lock_url, it.used_env_vars));
+    let (url, used) =
+        parsed.map_or_else(|| (written.to_owned(), Vec::new()), |it| (it.lock_url, it.used_env_vars));
     let quoted = |text: &str| Value::from(text).to_string();
     let used: Vec<_> = used.iter().map(|name| quoted(name)).collect();
     format!("{{\"url\":{},\"used_env_vars\":[{}]}}", quoted(&url), used.join(","))
@@ -121,12 +123,15 @@ fn selector(line: &str) -> Option<&str> {
     let (open, close) = (line.rfind('[')?, line.rfind(']')?);
     let inner = line.get(open + 1..close)?;
     let tail = &line[close + 1..];
-    (open > comment && !inner.is_empty() && !inner.contains([']', '[']) && !tail.contains(['(', ')'])).then_some(inner)
+    (open > comment && !inner.is_empty() && !inner.contains([']', '[']) && !tail.contains(['(', ')']))
+        .then_some(inner)
 }
 
 fn dependencies(root: &Node, category: &str, platform: Subdir) -> Vec<Value> {
     let Yaml::Mapping(entries) = &root.value else { return Vec::new() };
-    let Some((_, node)) = entries.iter().find(|(key, _)| key.name == "dependencies") else { return Vec::new() };
+    let Some((_, node)) = entries.iter().find(|(key, _)| key.name == "dependencies") else {
+        return Vec::new();
+    };
     let Yaml::Sequence(items) = &node.value else { return Vec::new() };
     let mut conda = Vec::new();
     let mut pip = Vec::new();
@@ -184,7 +189,8 @@ fn conda_spec(spec: &str, category: &str) -> Option<Value> {
     let (mut version, mut build) = if rest.is_empty() { (None, None) } else { version_and_build(rest) };
     version = brackets.get("version").cloned().or(version);
     build = brackets.get("build").cloned().or(build);
-    let mut value = versioned("conda", &name, &version.map(|it| normal_version(&it)).unwrap_or_default(), category);
+    let mut value =
+        versioned("conda", &name, &version.map(|it| normal_version(&it)).unwrap_or_default(), category);
     value["build"] = build.into();
     value["conda_channel"] = brackets.get("channel").cloned().or(channel).into();
     Some(value)
@@ -239,7 +245,12 @@ fn normal_version(version: &str) -> String {
         return version.to_owned();
     }
     let one = |part: &str| match part.trim().strip_suffix('*') {
-        Some(stem) if !stem.is_empty() && !stem.ends_with('.') && !stem.contains('*') && !stem.starts_with(['=', '<', '>', '!', '~']) => {
+        Some(stem)
+            if !stem.is_empty()
+                && !stem.ends_with('.')
+                && !stem.contains('*')
+                && !stem.starts_with(['=', '<', '>', '!', '~']) =>
+        {
             format!("{stem}.*")
         }
         _ => part.trim().to_owned(),
@@ -251,7 +262,8 @@ fn normal_version(version: &str) -> String {
 /// conda's name of the channel in front of a requirement: without a subdir, a URL by its last part.
 fn channel_name(written: &str) -> String {
     let subdir = |part: &str| part == "noarch" || crate::spec::environment::parse_platform(part).is_ok();
-    let channel = written.rsplit_once('/').filter(|(_, last)| subdir(last)).map_or(written, |(channel, _)| channel);
+    let channel =
+        written.rsplit_once('/').filter(|(_, last)| subdir(last)).map_or(written, |(channel, _)| channel);
     match channel.split_once("://") {
         Some((_, rest)) => rest.split_once('/').map_or(rest, |(_, path)| path).to_owned(),
         None => channel.to_owned(),
@@ -367,7 +379,13 @@ fn marker_environment(platform: Subdir, python: &str) -> Option<MarkerEnvironmen
 /// The fake repodata of conda-lock's default virtual packages.
 fn virtual_packages(platform: Subdir) -> Value {
     let linux = |architecture: &'static str| {
-        vec![("__unix", "0", ""), ("__linux", "5.10", ""), ("__archspec", "1", architecture), ("__glibc", "2.28", ""), ("__cuda", "11.4", "")]
+        vec![
+            ("__unix", "0", ""),
+            ("__linux", "5.10", ""),
+            ("__archspec", "1", architecture),
+            ("__glibc", "2.28", ""),
+            ("__cuda", "11.4", ""),
+        ]
     };
     let packages = match platform {
         Subdir::Linux64 => linux("x86_64"),
@@ -382,7 +400,9 @@ fn virtual_packages(platform: Subdir) -> Value {
         ],
         Subdir::OsxArm64 => vec![("__unix", "0", ""), ("__archspec", "1", "arm64"), ("__osx", "11.0", "")],
         Subdir::Win64 => vec![("__win", "0", ""), ("__archspec", "1", "x86_64"), ("__cuda", "11.4", "")],
-        _ => return json!({ "noarch": { "info": { "subdir": "noarch" }, "packages": {} }, platform.as_str(): {} }),
+        _ => {
+            return json!({ "noarch": { "info": { "subdir": "noarch" }, "packages": {} }, platform.as_str(): {} });
+        }
     };
     let subdir = platform.as_str();
     let mut entries = json!({});
@@ -473,7 +493,10 @@ mod tests {
             ("numpy[version='=1.2']", "numpy|=1.2|-|-"),
             ("numpy[build_number='>1']", "numpy||-|-"),
             ("numpy >=1.0 =py34_0", "numpy|>=1.0|py34_0|-"),
-            ("https://conda.anaconda.org/conda-forge/linux-64/bzip2-1.0.8-hd590300_5.conda", "bzip2|1.0.8|hd590300_5|conda-forge"),
+            (
+                "https://conda.anaconda.org/conda-forge/linux-64/bzip2-1.0.8-hd590300_5.conda",
+                "bzip2|1.0.8|hd590300_5|conda-forge",
+            ),
         ];
         for (spec, expected) in cases {
             assert_eq!(stated(spec), expected, "{spec}");

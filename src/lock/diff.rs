@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::model::{Package, LockedPlatform};
+use super::model::{LockedPlatform, Package};
 
 /// One line for each requirement that was added or taken away since `locked`.
 pub fn specs(locked: &[String], current: &[String]) -> Vec<String> {
@@ -36,14 +36,19 @@ pub fn packages(left: &LockedPlatform, right: &LockedPlatform) -> Vec<String> {
         match right.remove(&key) {
             None => lines.push(format!("{name} {} is only in the first", ours.version)),
             Some(theirs) if ours.version != theirs.version => {
-                lines.push(format!("{name} is {} in the first and {} in the second", ours.version, theirs.version));
+                lines.push(format!(
+                    "{name} is {} in the first and {} in the second",
+                    ours.version, theirs.version
+                ));
             }
             Some(theirs) if ours.sha256 != theirs.sha256 => lines.push(format!("{name} has another sha256")),
             Some(theirs) if ours.url != theirs.url => lines.push(format!("{name} has another URL")),
             Some(_) => {}
         }
     }
-    lines.extend(right.into_values().map(|theirs| format!("{} {} is only in the second", theirs.name, theirs.version)));
+    lines.extend(
+        right.into_values().map(|theirs| format!("{} {} is only in the second", theirs.name, theirs.version)),
+    );
     lines
 }
 
@@ -57,7 +62,11 @@ mod tests {
         let lines = specs(&list(&["python=3.10", "zlib", "b"]), &list(&["b", "python=3.11", "xz"]));
         assert_eq!(
             lines,
-            ["`python=3.11` was `python=3.10` when locked", "`zlib` is locked and no longer asked for", "`xz` is asked for and not locked"]
+            [
+                "`python=3.11` was `python=3.10` when locked",
+                "`zlib` is locked and no longer asked for",
+                "`xz` is asked for and not locked"
+            ]
         );
     }
 }

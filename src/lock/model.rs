@@ -169,13 +169,16 @@ pub(crate) mod tests {
 
     #[test]
     fn categories_follow_dependencies() {
-        let mut packages = [package("a", &["c"]), package("b", &["c", "d"]), package("c", &[]), package("d", &["b"])];
+        let mut packages =
+            [package("a", &["c"]), package("b", &["c", "d"]), package("c", &[]), package("d", &["b"])];
         for package in &mut packages {
             package.categories.clear();
         }
         let roots = [("main".to_owned(), "a".to_owned()), ("dev".to_owned(), "b".to_owned())];
         assign_categories(&mut packages, &roots);
-        let of = |index: usize| packages[index].categories.iter().map(String::as_str).collect::<Vec<_>>().join(",");
+        let of = |index: usize| {
+            packages[index].categories.iter().map(String::as_str).collect::<Vec<_>>().join(",")
+        };
         assert_eq!([of(0), of(1), of(2), of(3)], ["main", "dev", "main", "dev"]);
     }
 

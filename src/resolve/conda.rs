@@ -3,14 +3,16 @@
 //! Guarantees: the answer follows from the records, the requirements and the options; never from
 //! this machine's own platform, clock or order of arrival.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use jiff::Timestamp;
 use rattler_conda_types::{
     Channel as CondaChannel, GenericVirtualPackage, MatchSpec, PackageName, RepoDataRecord, Subdir,
 };
 use rattler_repodata_gateway::{ChannelConfig, Gateway, RepoData, SourceConfig, fetch::CacheAction};
-use rattler_solve::{ChannelPriority as Priority, ChannelRepoData, ExcludeNewer, SolveError, SolverImpl, SolverTask, resolvo};
+use rattler_solve::{
+    ChannelPriority as Priority, ChannelRepoData, ExcludeNewer, SolveError, SolverImpl, SolverTask, resolvo,
+};
 
 use super::{
     Error, Mirror, explain,
@@ -71,7 +73,7 @@ impl Resolver {
     /// A resolver that keeps metadata below `cache`. With `cache_only`, nothing newer than the cache
     /// is looked at.
     pub fn new(
-        cache: PathBuf,
+        cache: &Path,
         network: &Network,
         mirrors: Vec<Mirror>,
         cache_only: bool,
@@ -91,14 +93,21 @@ impl Resolver {
     }
 
     /// Solves one job. With `frozen`, the metadata must be what it was.
-    pub async fn solve(&self, job: Job<'_>, options: &Options, frozen: Option<&Recorded>) -> Result<Solution, Error> {
+    pub async fn solve(
+        &self,
+        job: Job<'_>,
+        options: &Options,
+        frozen: Option<&Recorded>,
+    ) -> Result<Solution, Error> {
         let started = std::time::Instant::now();
         let waiting = self.printer.waiting(format!("{}: reading channels", job.key()));
         let channels = channels_of(job.spec);
         let places: Vec<(Place, Option<&str>)> = channels
             .iter()
             .flat_map(|channel| channel.urls.iter().map(move |url| (url, channel)))
-            .map(|(url, channel)| (Place::new(url, &self.mirrors), (channel.urls.len() > 1).then_some(DEFAULTS)))
+            .map(|(url, channel)| {
+                (Place::new(url, &self.mirrors), (channel.urls.len() > 1).then_some(DEFAULTS))
+            })
             .collect();
         self.check_reachable(job.spec, &channels)?;
 
@@ -116,7 +125,7 @@ impl Resolver {
                 .with_reporter(Progress::new(waiting, job.key()))
                 .execute()
                 .await
-                .map_err(|error| self.channel_error(&error, &places, job.platform))?;
+                .map_err(|error| channel_error(&error, &places, job.platform))?;
             for warning in &output.warnings {
                 self.printer.warning_once(warning);
             }
@@ -125,14 +134,15 @@ impl Resolver {
         }
 
         let _waiting = self.printer.waiting(format!("{}: solving", job.key()));
-        let all: Vec<Arc<RepoDataRecord>> = buckets.iter().flat_map(|bucket| bucket.records.iter().cloned()).collect();
+        let all: Vec<Arc<RepoDataRecord>> =
+            buckets.iter().flat_map(|bucket| bucket.records.iter().cloned()).collect();
         let without_timestamp = match options.exclude_newer {
             Some(_) => all.iter().filter(|record| record.package_record.timestamp.is_none()).count(),
             None => 0,
         };
         let problem = Problem {
             buckets,
-            specs: job.spec.conda.iter().map(|spec| solver_spec(spec)).collect(),
+            specs: job.spec.conda.iter().map(solver_spec).collect(),
             virtual_packages: virtual_packages::of(job.platform, &options.virtual_packages),
             priority: options.channel_priority.unwrap_or_default(),
             exclude_newer: options.exclude_newer,
@@ -160,7 +170,8 @@ impl Resolver {
             Ok(records) => records,
             Err(error) => return Err(self.explain(&error, job, options, &places).await),
         };
-        records.sort_by(|a, b| a.package_record.name.as_normalized().cmp(b.package_record.name.as_normalized()));
+        records
+            .sort_by(|a, b| a.package_record.name.as_normalized().cmp(b.package_record.name.as_normalized()));
         self.printer.note(format_args!(
             "resolved {}: {} packages in {:.2} s",
             job.key(),
@@ -173,7 +184,10 @@ impl Resolver {
     /// Finds what cannot work before anything is asked of a server.
     fn check_reachable(&self, spec: &Environment, channels: &[Channel]) -> Result<(), Error> {
         for channel in channels {
-            let mirrored = channel.urls.iter().all(|url| self.mirrors.iter().any(|m| url.as_str().starts_with(m.canonical.as_str())));
+            let mirrored = channel
+                .urls
+                .iter()
+                .all(|url| self.mirrors.iter().any(|m| url.as_str().starts_with(m.canonical.as_str())));
             if let Some(Access::Unset(name)) = &channel.access
                 && !self.offline
                 && !mirrored
@@ -182,7 +196,9 @@ impl Resolver {
                     channel: channel.lock_url.clone(),
                     subdir: "every subdir".to_owned(),
                     reason: format!("the environment variable {name} is not set"),
-                    hint: format!("export {name}, or give the host's credentials in ~/.netrc and leave them out of the URL"),
+                    hint: format!(
+                        "export {name}, or give the host's credentials in ~/.netrc and leave them out of the URL"
+                    ),
                 });
             }
         }
@@ -209,27 +225,6 @@ impl Resolver {
         Ok(())
     }
 
-    fn channel_error(
-        &self,
-        error: &rattler_repodata_gateway::GatewayError,
-        places: &[(Place, Option<&str>)],
-        platform: Subdir,
-    ) -> Error {
-        // The gateway says which URL failed only inside its messages: find the channel in them.
-        let said = crate::causes::chain(error);
-        let base = |place: &Place| crate::spec::channel::bare(place.read.base_url.url());
-        let found = places.iter().find(|(place, _)| {
-            said.contains(&base(place)) || said.contains(place.read.base_url.url().path().trim_end_matches('/'))
-        });
-        let place = found.or_else(|| places.first().filter(|_| places.len() == 1));
-        let channel = place.map_or_else(
-            || places.iter().map(|(place, _)| base(place)).collect::<Vec<_>>().join(" or "),
-            |(place, _)| base(place),
-        );
-        let subdir = if said.contains("noarch") { "noarch" } else { platform.as_str() };
-        explain::channel(error, &channel, subdir)
-    }
-
     /// Warns of each channel that has nothing at all for the platform: usually a wrong name.
     async fn warn_of_empty_channels(
         &self,
@@ -250,7 +245,10 @@ impl Resolver {
             let names = self.gateway.names([place.read.clone()], [platform]).execute().await;
             if names.is_ok_and(|names| names.is_empty()) {
                 let channel = crate::spec::channel::bare(place.canonical.base_url.url());
-                self.printer.warning_once(format_args!("channel {channel} has no packages for {}", platform.as_str()));
+                self.printer.warning_once(format_args!(
+                    "channel {channel} has no packages for {}",
+                    platform.as_str()
+                ));
             }
         }
     }
@@ -274,7 +272,8 @@ impl Resolver {
             .execute()
             .await;
         if let Ok(known) = known {
-            let known: std::collections::BTreeSet<&str> = known.names.iter().map(PackageName::as_normalized).collect();
+            let known: std::collections::BTreeSet<&str> =
+                known.names.iter().map(PackageName::as_normalized).collect();
             let unknown = job.spec.conda.iter().find(|spec| {
                 spec.spec.url.is_none()
                     && spec.spec.name.as_exact().is_some_and(|name| !known.contains(name.as_normalized()))
@@ -285,19 +284,46 @@ impl Resolver {
                 let name = name.as_normalized();
                 let alike = crate::spec::nearest(name, known.iter().copied());
                 let place = format!("{}:{}:{}", spec.file, spec.position.line, spec.position.column);
-                hint = Some(match alike {
-                    Some(alike) => format!("{place}: no channel has `{name}` for {}; did you mean `{alike}`?", job.platform.as_str()),
-                    None => format!("{place}: no channel has `{name}` for {}; is it a PyPI package, or in another channel?", job.platform.as_str()),
-                });
+                hint = match alike {
+                    Some(alike) => format!(
+                        "{place}: no channel has `{name}` for {}; did you mean `{alike}`?",
+                        job.platform.as_str()
+                    ),
+                    None => format!(
+                        "{place}: no channel has `{name}` for {}; is it a PyPI package, or in another channel?",
+                        job.platform.as_str()
+                    ),
+                };
             }
         }
         Error::NoSolution {
             environment: job.environment.to_owned(),
             platform: job.platform.as_str(),
             explanation,
-            hint,
+            hint: Some(hint),
         }
     }
+}
+
+/// What the gateway's error says about which channel.
+fn channel_error(
+    error: &rattler_repodata_gateway::GatewayError,
+    places: &[(Place, Option<&str>)],
+    platform: Subdir,
+) -> Error {
+    // The gateway says which URL failed only inside its messages: find the channel in them.
+    let said = crate::causes::chain(error);
+    let base = |place: &Place| crate::spec::channel::bare(place.read.base_url.url());
+    let found = places.iter().find(|(place, _)| {
+        said.contains(&base(place)) || said.contains(place.read.base_url.url().path().trim_end_matches('/'))
+    });
+    let place = found.or_else(|| places.first().filter(|_| places.len() == 1));
+    let channel = place.map_or_else(
+        || places.iter().map(|(place, _)| base(place)).collect::<Vec<_>>().join(" or "),
+        |(place, _)| base(place),
+    );
+    let subdir = if said.contains("noarch") { "noarch" } else { platform.as_str() };
+    explain::channel(error, &channel, subdir)
 }
 
 /// The channels of an environment: those it lists, then those that only a `channel::spec` names.
@@ -342,7 +368,8 @@ struct Bucket {
 impl Bucket {
     fn new(repodata: &RepoData, places: &[(Place, Option<&str>)]) -> Self {
         let stated = repodata.iter().next().and_then(|record| record.channel.clone());
-        let place = stated.and_then(|stated| places.iter().find(|(place, _)| place.read.canonical_name() == stated));
+        let place =
+            stated.and_then(|stated| places.iter().find(|(place, _)| place.read.canonical_name() == stated));
         match place {
             Some((place, group)) => Self {
                 channel: Some(place.canonical.canonical_name()),
@@ -422,8 +449,9 @@ pub async fn solve_all(
     options: &Options,
     frozen: Option<&Recorded>,
 ) -> Result<BTreeMap<String, Solution>, Error> {
-    let solved =
-        futures::future::join_all(jobs.iter().map(|job| async { (job.key(), resolver.solve(*job, options, frozen).await) }))
-            .await;
+    let solved = futures::future::join_all(
+        jobs.iter().map(|job| async { (job.key(), resolver.solve(*job, options, frozen).await) }),
+    )
+    .await;
     solved.into_iter().map(|(key, solution)| Ok((key, solution?))).collect()
 }

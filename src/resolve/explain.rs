@@ -1,5 +1,7 @@
 //! Errors of the channel reader and of the solver, in the user's words.
 
+use std::io::ErrorKind;
+
 use rattler_repodata_gateway::{GatewayError, fetch::FetchRepoDataError};
 
 use super::Error;
@@ -18,13 +20,18 @@ pub(super) fn channel(error: &GatewayError, channel: &str, subdir: &str) -> Erro
         }
         _ => {}
     }
+    if is_cache_failure(error) {
+        return Error::Cache { reason: short(&said) };
+    }
     let http = http_error(error);
     let (reason, hint) = if let Some(status) = http.and_then(reqwest::Error::status) {
         let hint = match status.as_u16() {
             401 | 403 => {
                 "give credentials: a ~/.netrc entry for the host, or a token as in https://host/t/$CONDA_TOKEN/channel"
             }
-            404 => "check the channel's name and --channel-alias; a channel has at least noarch/repodata.json",
+            404 => {
+                "check the channel's name and --channel-alias; a channel has at least noarch/repodata.json"
+            }
             _ => ELSEWHERE,
         };
         (format!("the server answers {status}"), hint)
@@ -53,11 +60,37 @@ pub(super) fn channel(error: &GatewayError, channel: &str, subdir: &str) -> Erro
 
 const ELSEWHERE: &str = "try again later, or read the channel from elsewhere with --mirror";
 
+/// Whether it was not the channel that failed but the directory that keeps its metadata.
+fn is_cache_failure(error: &GatewayError) -> bool {
+    match error {
+        GatewayError::IoError(what, _) => !is_parsing(what),
+        GatewayError::CacheError(_) => true,
+        GatewayError::FetchRepoDataError(error) => match error {
+            FetchRepoDataError::FailedToDownload(_, cause) => {
+                matches!(cause.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+            }
+            FetchRepoDataError::FailedToAcquireLock(_)
+            | FetchRepoDataError::IoError(_)
+            | FetchRepoDataError::FailedToCreateTemporaryFile(_)
+            | FetchRepoDataError::FailedToPersistTemporaryFile(..)
+            | FetchRepoDataError::FailedToGetMetadata(_)
+            | FetchRepoDataError::FailedToWriteCacheState(_) => true,
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// Whether the gateway was reading repodata: it says so only in words.
+fn is_parsing(what: &str) -> bool {
+    what.starts_with("failed to parse") || what.starts_with("failed to extract")
+}
+
 /// Whether something came that is no repodata.
 fn is_malformed(error: &GatewayError) -> bool {
     match error {
         GatewayError::FetchRepoDataError(FetchRepoDataError::FailedToDownload(..)) => true,
-        GatewayError::IoError(what, _) => what.contains("repodata"),
+        GatewayError::IoError(what, _) => is_parsing(what),
         _ => false,
     }
 }
@@ -77,7 +110,9 @@ fn http_error(error: &GatewayError) -> Option<&reqwest::Error> {
             reqwest_middleware::Error::Middleware(error) => within(error.chain()),
         }
     }
-    fn within<'a>(chain: impl Iterator<Item = &'a (dyn std::error::Error + 'static)>) -> Option<&'a reqwest::Error> {
+    fn within<'a>(
+        chain: impl Iterator<Item = &'a (dyn std::error::Error + 'static)>,
+    ) -> Option<&'a reqwest::Error> {
         for cause in chain {
             if let Some(error) = cause.downcast_ref::<reqwest::Error>() {
                 return Some(error);
@@ -85,8 +120,9 @@ fn http_error(error: &GatewayError) -> Option<&reqwest::Error> {
             if let Some(error) = cause.downcast_ref::<reqwest_middleware::Error>() {
                 return middleware(error);
             }
-            if let Some(reqwest_retry::RetryError::WithRetries { err, .. } | reqwest_retry::RetryError::Error(err)) =
-                cause.downcast_ref::<reqwest_retry::RetryError>()
+            if let Some(
+                reqwest_retry::RetryError::WithRetries { err, .. } | reqwest_retry::RetryError::Error(err),
+            ) = cause.downcast_ref::<reqwest_retry::RetryError>()
             {
                 return middleware(err);
             }
@@ -107,25 +143,26 @@ pub(super) fn conflict(explanations: &[String]) -> String {
 }
 
 /// What the user may change, judged from the explanation.
-pub(super) fn conflict_hint(explanation: &str, excludes: bool) -> Option<String> {
+pub(super) fn conflict_hint(explanation: &str, excludes: bool) -> String {
     if explanation.contains("python 3.1.*") || explanation.contains("python ==3.1,") {
-        return Some("there is no Python 3.1 here; `3.10` without quotes becomes the number 3.1 in YAML: write `python=3.10`".to_owned());
+        return "there is no Python 3.1 here; `3.10` without quotes becomes the number 3.1 in YAML: write `python=3.10`".to_owned();
     }
     if explanation.contains("__cuda") {
-        return Some("the target has no CUDA unless you say so: --virtual-package __cuda=12.4".to_owned());
+        return "the target has no CUDA unless you say so: --virtual-package __cuda=12.4".to_owned();
     }
     if let Some(at) = explanation.find("__glibc") {
         let wanted: String = explanation[at..].chars().take_while(|c| !matches!(c, ',' | '\n')).collect();
-        return Some(format!(
+        return format!(
             "the target is taken to have glibc 2.28; `{}` wants another: --virtual-package __glibc=VERSION",
             wanted.trim()
-        ));
+        );
     }
     if explanation.contains("strict channel priority") {
-        return Some("a channel further down has it: --channel-priority flexible lets it be used".to_owned());
+        return "a channel further down has it: --channel-priority flexible lets it be used".to_owned();
     }
     if excludes {
-        return Some("--exclude-newer hides later packages: choose a later date, or loosen a requirement".to_owned());
+        return "--exclude-newer hides later packages: choose a later date, or loosen a requirement"
+            .to_owned();
     }
-    Some("loosen one of the requirements named above".to_owned())
+    "loosen one of the requirements named above".to_owned()
 }

@@ -58,6 +58,10 @@ pub fn record(cache: &Path, input_hash: &str, used: &Recorded) -> Result<(), fs:
     let mut file = fs::temporary_in(path.parent().unwrap_or(cache))?;
     // A map of strings always serialises.
     let text = serde_json::to_string(used).unwrap_or_default();
-    file.write_all(text.as_bytes()).map_err(|source| fs::Error::Io { action: "write", path: path.clone(), source })?;
+    file.write_all(text.as_bytes()).map_err(|source| fs::Error::Io {
+        action: "write",
+        path: path.clone(),
+        source,
+    })?;
     fs::publish(file, &path)
 }

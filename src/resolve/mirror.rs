@@ -24,14 +24,18 @@ pub struct Mirror {
 impl Mirror {
     /// Reads `CANONICAL=URL`; the error is a message and a hint.
     pub fn parse(text: &str, context: Context) -> Result<Self, (String, String)> {
-        let form = || "write it like `--mirror https://conda.anaconda.org/conda-forge=file:///srv/conda-forge`".to_owned();
+        let form = || {
+            "write it like `--mirror https://conda.anaconda.org/conda-forge=file:///srv/conda-forge`"
+                .to_owned()
+        };
         let (canonical, url) = text
             .split_once('=')
             .ok_or_else(|| (format!("mirror `{}` has no `=`", crate::spec::channel::redact(text)), form()))?;
         let one = |written: &str| {
             let channel = Channel::parse(written, context)?;
             let url = channel.urls.first().cloned();
-            url.map(|url| (url, channel.access)).ok_or_else(|| (format!("`{written}` is not a channel"), form()))
+            url.map(|url| (url, channel.access))
+                .ok_or_else(|| (format!("`{written}` is not a channel"), form()))
         };
         let ((canonical, _), (url, access)) = (one(canonical)?, one(url)?);
         Ok(Self { canonical, url, access })

@@ -42,6 +42,12 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
+    /// The directory that keeps metadata failed.
+    #[error("cannot keep channel metadata: {reason}")]
+    Cache {
+        /// Why.
+        reason: String,
+    },
     /// What is needed is not in the cache, and the network may not be used.
     #[error("{what}")]
     NotCached {
@@ -72,6 +78,9 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NoSolution { hint, .. } => hint.clone(),
+            Self::Cache { .. } => Some(
+                "make the cache writable and give it space, or choose another with --cache-dir".to_owned(),
+            ),
             Self::Channel { hint, .. } | Self::NotCached { hint, .. } | Self::Unusable { hint, .. } => {
                 Some(hint.clone())
             }

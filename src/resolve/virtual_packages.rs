@@ -51,7 +51,10 @@ mod tests {
 
     #[test]
     fn defaults_and_what_is_said() {
-        let said = BTreeMap::from([("__glibc".to_owned(), "2.17".to_owned()), ("__cuda".to_owned(), "12.4".to_owned())]);
+        let said = BTreeMap::from([
+            ("__glibc".to_owned(), "2.17".to_owned()),
+            ("__cuda".to_owned(), "12.4".to_owned()),
+        ]);
         let packages: Vec<_> = of(Subdir::LinuxAarch64, &said).iter().map(ToString::to_string).collect();
         assert_eq!(
             packages,

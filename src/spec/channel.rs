@@ -82,19 +82,20 @@ impl Channel {
             return Self::from_url(written, scheme, rest, context);
         }
         let plausible = !written.is_empty()
-            && written.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | '+' | '~'));
+            && written
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | '+' | '~'));
         if !plausible {
             return Err((
                 format!("`{written}` is not a channel"),
                 "a channel is a name such as `conda-forge`, or a URL".to_owned(),
             ));
         }
-        let config = ChannelConfig {
-            channel_alias: context.alias.clone(),
-            root_dir: absolute(context.directory),
-        };
-        let channel = rattler_conda_types::Channel::from_str(written, &config)
-            .map_err(|error| (format!("`{written}` is not a channel: {error}"), "check the name".to_owned()))?;
+        let config =
+            ChannelConfig { channel_alias: context.alias.clone(), root_dir: absolute(context.directory) };
+        let channel = rattler_conda_types::Channel::from_str(written, &config).map_err(|error| {
+            (format!("`{written}` is not a channel: {error}"), "check the name".to_owned())
+        })?;
         let url: Url = channel.base_url.into();
         // A path says where the channel is on this machine: the lock must say the same elsewhere.
         let lock_url = if url.scheme() == "file" { bare(&url) } else { written.to_owned() };
@@ -109,7 +110,8 @@ impl Channel {
 
         let mut secrets = Secrets { variables: context.variables, used: Vec::new(), unset: None };
         let (user_name, user_value) = secrets.part(user, &["USERNAME", "USER"], false)?;
-        let (password_name, password_value) = secrets.part(password, &["PASSWORD", "PASS", "TOKEN", "KEY"], true)?;
+        let (password_name, password_value) =
+            secrets.part(password, &["PASSWORD", "PASS", "TOKEN", "KEY"], true)?;
         let (token_name, token_value) =
             secrets.part(token, &["TOKEN", "CRED", "PASSWORD", "PASS", "KEY"], true)?;
 
@@ -172,7 +174,11 @@ impl Channel {
     pub fn secrets(&self) -> Vec<String> {
         let Some(Access::Url(url)) = &self.access else { return Vec::new() };
         let token = split_token(url.path()).1;
-        [url.password().unwrap_or_default(), token].into_iter().filter(|s| !s.is_empty()).map(str::to_owned).collect()
+        [url.password().unwrap_or_default(), token]
+            .into_iter()
+            .filter(|s| !s.is_empty())
+            .map(str::to_owned)
+            .collect()
     }
 }
 
@@ -184,7 +190,12 @@ struct Secrets<'a> {
 
 impl Secrets<'_> {
     /// How to write a part of the credentials, and its value.
-    fn part(&mut self, text: &str, suffixes: &[&str], secret: bool) -> Result<(String, String), ChannelProblem> {
+    fn part(
+        &mut self,
+        text: &str,
+        suffixes: &[&str],
+        secret: bool,
+    ) -> Result<(String, String), ChannelProblem> {
         if text.is_empty() {
             return Ok((String::new(), String::new()));
         }
@@ -260,9 +271,13 @@ mod tests {
     use super::*;
 
     fn parse(written: &str, variables: &[(&str, &str)]) -> Result<Channel, ChannelProblem> {
-        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let variables =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let alias = Url::parse(DEFAULT_ALIAS).unwrap();
-        Channel::parse(written, Context { alias: &alias, directory: Path::new("/project"), variables: &variables })
+        Channel::parse(
+            written,
+            Context { alias: &alias, directory: Path::new("/project"), variables: &variables },
+        )
     }
 
     #[test]

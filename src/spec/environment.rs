@@ -17,7 +17,14 @@ use super::{
 };
 
 const KEYS: [&str; 9] = [
-    "name", "channels", "dependencies", "variables", "prefix", "platforms", "category", "pip-repositories",
+    "name",
+    "channels",
+    "dependencies",
+    "variables",
+    "prefix",
+    "platforms",
+    "category",
+    "pip-repositories",
     "allow-pypi-requests",
 ];
 
@@ -85,7 +92,12 @@ pub fn parse_platform(text: &str) -> Result<Subdir, (String, String)> {
 }
 
 /// Reads an `env.yml` for one platform. `context.directory` is where its relative paths start.
-pub fn parse(file: &Arc<str>, text: &str, platform: Subdir, context: Context) -> Result<Environment, Problem> {
+pub fn parse(
+    file: &Arc<str>,
+    text: &str,
+    platform: Subdir,
+    context: Context,
+) -> Result<Environment, Problem> {
     let selected = selectors::apply(file, text, platform)?;
     let root = yaml::parse(file, &selected)?;
     let mut reader =
@@ -135,7 +147,13 @@ impl Reader<'_> {
                     for item in list(self.file, node, "pip-repositories")? {
                         let url = string(self.file, item, "an index URL")?;
                         let text = format!("--extra-index-url {url}");
-                        pip::read_line(self.file, self.context.directory, item.position, &text, &mut self.result.pip)?;
+                        pip::read_line(
+                            self.file,
+                            self.context.directory,
+                            item.position,
+                            &text,
+                            &mut self.result.pip,
+                        )?;
                     }
                 }
                 // Read by `platforms`, above, and by conda-lock.
@@ -214,7 +232,8 @@ impl Reader<'_> {
             }
             return Ok(());
         }
-        let problem = Problem::at(file, key.position, format!("unknown section `{}` of dependencies", key.name));
+        let problem =
+            Problem::at(file, key.position, format!("unknown section `{}` of dependencies", key.name));
         Err(match (&value.value, key.name.as_str()) {
             (_, "npm") => problem.with_hint("envlock locks conda and PyPI packages; install npm packages apart"),
             (Value::Number(number), name) => problem.with_hint(format!(
@@ -249,12 +268,20 @@ impl Reader<'_> {
             Some(channel) => {
                 let name = channel.name.clone().unwrap_or_else(|| channel.base_url.to_string());
                 let written = text.split_once("::").map_or(name.as_str(), |(prefix, _)| prefix);
-                let parsed = Channel::parse(written, self.context).or_else(|_| Channel::parse(&name, self.context));
+                let parsed =
+                    Channel::parse(written, self.context).or_else(|_| Channel::parse(&name, self.context));
                 Some(parsed.map_err(|(message, hint)| problem(message).with_hint(hint))?)
             }
         };
         let category = self.category.clone();
-        self.result.conda.push(CondaSpec { file: self.file.clone(), position, text, spec, channel, category });
+        self.result.conda.push(CondaSpec {
+            file: self.file.clone(),
+            position,
+            text,
+            spec,
+            channel,
+            category,
+        });
         Ok(())
     }
 
@@ -272,14 +299,20 @@ pub(super) fn variables(file: &str, node: &Node) -> Result<BTreeMap<String, Stri
             && !key.name.starts_with(|c: char| c.is_ascii_digit())
             && key.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         if !legal {
-            return Err(Problem::at(file, key.position, format!("`{}` cannot be the name of a variable", key.name))
-                .with_hint("use letters, digits and `_`"));
+            return Err(Problem::at(
+                file,
+                key.position,
+                format!("`{}` cannot be the name of a variable", key.name),
+            )
+            .with_hint("use letters, digits and `_`"));
         }
         let text = match &value.value {
             Value::String(text) => text.clone(),
             Value::Null => String::new(),
             // 8080 reads the same in every YAML; 3.10, 0o17 and 1e3 do not.
-            Value::Number(written) if written.parse::<i64>().is_ok_and(|number| number.to_string() == *written) => {
+            Value::Number(written)
+                if written.parse::<i64>().is_ok_and(|number| number.to_string() == *written) =>
+            {
                 written.clone()
             }
             Value::Number(written) => {

@@ -158,7 +158,8 @@ pub fn parse_exclude_newer(value: &str) -> Result<Timestamp, Wrong> {
 
 /// Reads `__name=version` or `__name=version=build`.
 pub fn parse_virtual_package(text: &str) -> Result<(String, String), Wrong> {
-    let wrong = |message: String| (message, "write it like `__glibc=2.28` or `__archspec=1=x86_64`".to_owned());
+    let wrong =
+        |message: String| (message, "write it like `__glibc=2.28` or `__archspec=1=x86_64`".to_owned());
     let (name, version) = text.split_once('=').ok_or_else(|| wrong(format!("`{text}` has no version")))?;
     let number = version.split('=').next().unwrap_or_default();
     if !name.starts_with("__") || PackageName::try_from(name).is_err() {
@@ -177,7 +178,10 @@ mod tests {
     #[test]
     fn a_bare_date_is_midnight_utc() {
         assert_eq!(parse_exclude_newer("2019-05-02").unwrap().to_string(), "2019-05-02T00:00:00Z");
-        assert_eq!(parse_exclude_newer("2019-05-02T01:00:00+01:00").unwrap().to_string(), "2019-05-02T00:00:00Z");
+        assert_eq!(
+            parse_exclude_newer("2019-05-02T01:00:00+01:00").unwrap().to_string(),
+            "2019-05-02T00:00:00Z"
+        );
         for wrong in ["", "2019", "20190502", "yesterday", "2019-13-01", "2019-05-02T00:00:00"] {
             assert!(parse_exclude_newer(wrong).is_err(), "{wrong}");
         }

@@ -79,8 +79,13 @@ const OPTIONS: [(&str, &str, bool); 14] = [
 ];
 
 /// Options that pip knows and a lock cannot honour.
-const UNSUPPORTED: [&str; 5] =
-    ["--use-feature", "--global-option", "--config-settings", "--install-option", "--process-dependency-links"];
+const UNSUPPORTED: [&str; 5] = [
+    "--use-feature",
+    "--global-option",
+    "--config-settings",
+    "--install-option",
+    "--process-dependency-links",
+];
 
 /// Reads one line of a `pip:` section, with the files that it names.
 pub fn read_line(
@@ -119,8 +124,8 @@ impl Reader<'_> {
             lines.push(PipLine { file: file.clone(), position, text: text.to_owned(), item });
         };
         if !text.starts_with('-') {
-            let (body, hashes) =
-                split_hashes(text).map_err(|message| problem(message).with_hint("write it like `--hash=sha256:0123…`"))?;
+            let (body, hashes) = split_hashes(text)
+                .map_err(|message| problem(message).with_hint("write it like `--hash=sha256:0123…`"))?;
             let item = if is_location(body) {
                 PipItem::Location { location: body.to_owned(), editable: false, hashes }
             } else {
@@ -178,7 +183,8 @@ impl Reader<'_> {
                 "paths in a requirements file are relative to that file",
             )
         })?;
-        let shown: Arc<str> = fs::normal(&Path::new(&**from).with_file_name(name)).display().to_string().into();
+        let shown: Arc<str> =
+            fs::normal(&Path::new(&**from).with_file_name(name)).display().to_string().into();
         let parent = path.parent().unwrap_or(directory).to_path_buf();
         self.open.push(path);
         for (number, line) in logical_lines(&text) {
@@ -228,7 +234,9 @@ fn split_hashes(text: &str) -> Result<(&str, Vec<String>), String> {
             return Err(format!("`{word}` behind a requirement is not supported"));
         }
         match words.next().and_then(|hash| hash.split_once(':').map(|(kind, hex)| (hash, kind, hex))) {
-            Some((hash, "sha256" | "sha384" | "sha512", hex)) if hex.chars().all(|c| c.is_ascii_hexdigit()) => {
+            Some((hash, "sha256" | "sha384" | "sha512", hex))
+                if hex.chars().all(|c| c.is_ascii_hexdigit()) =>
+            {
                 hashes.push(hash.to_owned());
             }
             _ => return Err("`--hash` wants sha256:, sha384: or sha512: and hex digits".to_owned()),
@@ -257,20 +265,25 @@ fn parse_requirement(text: &str) -> Result<Requirement<VerbatimUrl>, String> {
 fn option(text: &str) -> Result<(&'static str, String), (String, String)> {
     let split = text.find([' ', '=', '\t']).unwrap_or(text.len());
     let (word, mut value) = (&text[..split], text[split..].trim_start_matches(['=', ' ', '\t']).trim());
-    let known = OPTIONS.iter().find(|(short, long, _)| (!short.is_empty() && *short == word) || *long == word);
+    let known =
+        OPTIONS.iter().find(|(short, long, _)| (!short.is_empty() && *short == word) || *long == word);
     // pip takes `-rfile` as well.
     let known = known.or_else(|| {
         let (short, rest) = (text.get(..2)?, text.get(2..)?);
-        let found = OPTIONS.iter().find(|(known, _, takes)| *known == short && *takes && !text.starts_with("--"))?;
+        let found =
+            OPTIONS.iter().find(|(known, _, takes)| *known == short && *takes && !text.starts_with("--"))?;
         value = rest.trim();
         Some(found)
     });
     let Some((_, name, takes_value)) = known else {
         let hint = if UNSUPPORTED.contains(&word) {
-            "remove it: it changes how a package is built or installed, which a lock cannot promise".to_owned()
+            "remove it: it changes how a package is built or installed, which a lock cannot promise"
+                .to_owned()
         } else {
-            nearest(word, OPTIONS.iter().map(|(_, long, _)| *long))
-                .map_or_else(|| "see pip's requirements file format".to_owned(), |known| format!("did you mean `{known}`?"))
+            nearest(word, OPTIONS.iter().map(|(_, long, _)| *long)).map_or_else(
+                || "see pip's requirements file format".to_owned(),
+                |known| format!("did you mean `{known}`?"),
+            )
         };
         return Err((format!("unknown pip option `{word}`"), hint));
     };
@@ -295,17 +308,24 @@ mod tests {
 
     #[test]
     fn requirements() {
-        let items = read("Celery[redis]>=5,<6 ; python_version>'3.8' --hash=sha256:00 --hash sha256:11 # why").unwrap();
+        let items =
+            read("Celery[redis]>=5,<6 ; python_version>'3.8' --hash=sha256:00 --hash sha256:11 # why")
+                .unwrap();
         let PipItem::Requirement { requirement, hashes, .. } = &items[0] else { panic!("{items:?}") };
         assert_eq!(requirement.name.to_string(), "celery");
         assert_eq!(requirement.extras.len(), 1);
         assert_eq!(hashes, &["sha256:00", "sha256:11"]);
-        assert!(matches!(&read("a @ https://h/a-1.tar.gz#sha256=00").unwrap()[0], PipItem::Requirement { .. }));
+        assert!(matches!(
+            &read("a @ https://h/a-1.tar.gz#sha256=00").unwrap()[0],
+            PipItem::Requirement { .. }
+        ));
     }
 
     #[test]
     fn locations() {
-        for text in ["./pkg", "https://h/a-1-py3-none-any.whl", "git+https://h/a@v1#egg=a", "a-1.tar.gz", "sub/dir"] {
+        for text in
+            ["./pkg", "https://h/a-1-py3-none-any.whl", "git+https://h/a@v1#egg=a", "a-1.tar.gz", "sub/dir"]
+        {
             assert!(matches!(&read(text).unwrap()[0], PipItem::Location { editable: false, .. }), "{text}");
         }
         assert!(matches!(&read("-e ./pkg").unwrap()[0], PipItem::Location { editable: true, .. }));
@@ -342,13 +362,25 @@ mod tests {
         put("a.txt", "one\\\n==1\n-c c.txt\n");
         put("c.txt", "two<2\n-r a.txt\n");
         let mut lines = Vec::new();
-        let problem =
-            read_line(&"env.yml".into(), directory.path(), Position { line: 9, column: 7 }, "-r a.txt", &mut lines)
-                .unwrap_err();
+        let problem = read_line(
+            &"env.yml".into(),
+            directory.path(),
+            Position { line: 9, column: 7 },
+            "-r a.txt",
+            &mut lines,
+        )
+        .unwrap_err();
         assert_eq!(problem.to_string(), "c.txt:2:1: requirements file `a.txt` includes itself");
         put("c.txt", "two<2\n");
         lines.clear();
-        read_line(&"env.yml".into(), directory.path(), Position { line: 9, column: 7 }, "-ra.txt", &mut lines).unwrap();
+        read_line(
+            &"env.yml".into(),
+            directory.path(),
+            Position { line: 9, column: 7 },
+            "-ra.txt",
+            &mut lines,
+        )
+        .unwrap();
         let texts: Vec<_> = lines.iter().map(|line| line.text.as_str()).collect();
         assert_eq!(texts, ["one==1", "two<2"]);
         assert!(matches!(lines[1].item, PipItem::Requirement { constraint: true, .. }));

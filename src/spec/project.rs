@@ -12,8 +12,15 @@ use super::{
 };
 
 const KEYS: [&str; 9] = [
-    "environment", "runtime", "roles", "exclude-newer", "pip-resolver", "virtual-packages", "channel-priority",
-    "channel-alias", "name-map",
+    "environment",
+    "runtime",
+    "roles",
+    "exclude-newer",
+    "pip-resolver",
+    "virtual-packages",
+    "channel-priority",
+    "channel-alias",
+    "name-map",
 ];
 const ROLE_KEYS: [&str; 4] = ["system", "services", "environment", "ports"];
 
@@ -72,7 +79,8 @@ pub fn parse(file: &str, text: &str) -> Result<Project, Problem> {
             }
             "virtual-packages" => {
                 for (name, node) in mapping(file, node, "virtual-packages")? {
-                    let written = format!("{}={}", name.name, string(file, node, "a virtual package's version")?);
+                    let written =
+                        format!("{}={}", name.name, string(file, node, "a virtual package's version")?);
                     let (name, version) = options::parse_virtual_package(&written)
                         .map_err(|(message, hint)| node.problem(file, message).with_hint(hint))?;
                     project.options.virtual_packages.insert(name, version);
@@ -98,7 +106,9 @@ pub fn parse(file: &str, text: &str) -> Result<Project, Problem> {
 fn check_role_name(file: &str, name: &str, position: Position) -> Result<(), Problem> {
     let legal = name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-    let problem = |message| Err(Problem::at(file, position, message).with_hint("name it for what it does, such as `master`"));
+    let problem = |message| {
+        Err(Problem::at(file, position, message).with_hint("name it for what it does, such as `master`"))
+    };
     if RESERVED.contains(&name) {
         problem(format!("a role cannot be named `{name}`: that is an environment of every project"))
     } else if !legal {
@@ -119,7 +129,9 @@ fn role(file: &str, node: &Node) -> Result<Role, Problem> {
             "ports" => {
                 for item in list(file, node, "ports")? {
                     let port = match &item.value {
-                        Value::Number(text) | Value::String(text) => text.parse().ok().filter(|port| *port != 0),
+                        Value::Number(text) | Value::String(text) => {
+                            text.parse().ok().filter(|port| *port != 0)
+                        }
                         _ => None,
                     };
                     role.ports.push(port.ok_or_else(|| {

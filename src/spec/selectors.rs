@@ -11,7 +11,8 @@ use super::{Position, Problem, nearest};
 
 /// The names that a selector may use.
 const NAMES: [&str; 12] = [
-    "linux", "linux64", "osx", "osx64", "win", "win64", "unix", "x86_64", "aarch64", "arm64", "ppc64le", "s390x",
+    "linux", "linux64", "osx", "osx64", "win", "win64", "unix", "x86_64", "aarch64", "arm64", "ppc64le",
+    "s390x",
 ];
 
 /// Empties the lines of `text` whose selector does not hold for `platform`.
@@ -53,13 +54,14 @@ fn comment_start(line: &str) -> Option<usize> {
     for (index, character) in line.char_indices() {
         match quote {
             Some(open) if character == open => quote = None,
-            Some(_) => {}
             None if character == '#' && before.is_whitespace() => return Some(index),
             // A quote opens a scalar only where a scalar may begin: `don't` opens nothing.
-            None if matches!(character, '\'' | '"') && matches!(before, ' ' | '\t' | '[' | '{' | ',' | ':') => {
+            None if matches!(character, '\'' | '"')
+                && matches!(before, ' ' | '\t' | '[' | '{' | ',' | ':') =>
+            {
                 quote = Some(character);
             }
-            None => {}
+            _ => {}
         }
         before = character;
     }
@@ -154,7 +156,10 @@ impl<'a> Parser<'a> {
             _ => {
                 let hint = match nearest(name, NAMES) {
                     Some(known) => format!("did you mean `{known}`?"),
-                    None => format!("selectors know {}, with `and`, `or`, `not` and parentheses", NAMES.join(", ")),
+                    None => format!(
+                        "selectors know {}, with `and`, `or`, `not` and parentheses",
+                        NAMES.join(", ")
+                    ),
                 };
                 return Err(SelectorError { message: format!("unknown selector `{name}`"), hint });
             }

@@ -83,7 +83,8 @@ pub fn load(
 }
 
 fn default_file(directory: &Path) -> Result<PathBuf, Error> {
-    let candidates = ["envlock.yml", "envlock.yaml", "env.yml", "environment.yml", "env.yaml", "environment.yaml"];
+    let candidates =
+        ["envlock.yml", "envlock.yaml", "env.yml", "environment.yml", "env.yaml", "environment.yaml"];
     let found = candidates.iter().map(|name| directory.join(name)).find(|path| path.is_file());
     found.ok_or_else(|| {
         Error::usage(

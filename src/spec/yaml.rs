@@ -109,8 +109,12 @@ fn problem(file: &str, mut error: serde_saphyr::Error) -> Problem {
         }
         Error::AliasReplayLimitExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. }
-        | Error::AliasReplayStackDepthExceeded { .. } => ("the aliases multiply beyond all bounds".to_owned(), too_much),
-        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => ("it is nested too deeply".to_owned(), too_much),
+        | Error::AliasReplayStackDepthExceeded { .. } => {
+            ("the aliases multiply beyond all bounds".to_owned(), too_much)
+        }
+        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
+            ("it is nested too deeply".to_owned(), too_much)
+        }
         Error::Budget { breach: BudgetBreach::Documents { .. }, .. } => {
             ("a second document begins here".to_owned(), "write one file for each environment")
         }
@@ -273,7 +277,11 @@ mod tests {
         let mut text = "a: &a [x,x,x,x,x,x,x,x,x]\n".to_owned();
         for (from, to) in "abcdefgh".chars().zip("bcdefghi".chars()) {
             use std::fmt::Write;
-            writeln!(text, "{to}: &{to} [*{from},*{from},*{from},*{from},*{from},*{from},*{from},*{from},*{from}]").unwrap();
+            writeln!(
+                text,
+                "{to}: &{to} [*{from},*{from},*{from},*{from},*{from},*{from},*{from},*{from},*{from}]"
+            )
+            .unwrap();
         }
         assert!(parse("x", &text).unwrap_err().message.contains("aliases multiply"));
     }

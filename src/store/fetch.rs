@@ -49,9 +49,11 @@ impl Fetcher {
             let mut source = fs::open(&path)?;
             let mut buffer = vec![0; 1 << 16];
             loop {
-                let length = source
-                    .read(&mut buffer)
-                    .map_err(|source| fs::Error::Io { action: "read", path: path.clone(), source })?;
+                let length = source.read(&mut buffer).map_err(|source| fs::Error::Io {
+                    action: "read",
+                    path: path.clone(),
+                    source,
+                })?;
                 if length == 0 {
                     break;
                 }
@@ -76,7 +78,12 @@ impl Fetcher {
             }
         }
         let (md5, sha256, size) = (hex(&sink.md5.finalize()), hex(&sink.sha256.finalize()), sink.size);
-        let differs = |kind, expected: String, found: String| Error::WrongHash { url: shown.clone(), kind, expected, found };
+        let differs = |kind, expected: String, found: String| Error::WrongHash {
+            url: shown.clone(),
+            kind,
+            expected,
+            found,
+        };
         if let Some(expected) = promised.size.filter(|expected| *expected != size) {
             return Err(differs("size", expected.to_string(), size.to_string()));
         }

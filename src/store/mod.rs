@@ -50,9 +50,12 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::WrongHash { .. } => {
-                "the channel's index and its files disagree: try again later, and tell the channel's owner".to_owned()
+                "the channel's index and its files disagree: try again later, and tell the channel's owner"
+                    .to_owned()
             }
-            Self::Unreachable { .. } => "try again, or read the channel from elsewhere with --mirror".to_owned(),
+            Self::Unreachable { .. } => {
+                "try again, or read the channel from elsewhere with --mirror".to_owned()
+            }
             Self::NotCached { .. } => "run once without --offline".to_owned(),
             Self::Fs(error) => return error.hint(),
         })

@@ -147,8 +147,14 @@ impl Place {
 /// Compares files without printing their bytes.
 #[track_caller]
 pub fn assert_same_files(left: &BTreeMap<String, Vec<u8>>, right: &BTreeMap<String, Vec<u8>>) {
-    let differ: Vec<_> = left.iter().filter(|(name, bytes)| right.get(*name) != Some(bytes)).map(|(name, _)| name).collect();
-    assert!(differ.is_empty() && left.len() == right.len(), "{differ:?} of {:?} and {:?}", left.keys(), right.keys());
+    let differ: Vec<_> =
+        left.iter().filter(|(name, bytes)| right.get(*name) != Some(bytes)).map(|(name, _)| name).collect();
+    assert!(
+        differ.is_empty() && left.len() == right.len(),
+        "{differ:?} of {:?} and {:?}",
+        left.keys(),
+        right.keys()
+    );
 }
 
 /// How a run ended.

@@ -11,9 +11,7 @@ use std::{
 use rattler_conda_types::Subdir;
 use serde::{Deserialize, Serialize};
 
-use super::super::{
-    Error, Kind, LockedChannel, LockedEnvironment, LockedPlatform, Package, file_name,
-};
+use super::super::{Error, Kind, LockedChannel, LockedEnvironment, LockedPlatform, Package, file_name};
 use crate::spec::environment::parse_platform;
 
 #[derive(Serialize, Deserialize)]
@@ -144,14 +142,15 @@ fn with_variables(url: &str, channels: &[LockedChannel]) -> String {
     url.to_owned()
 }
 
-/// Reads what [`write`] wrote, or what conda-lock did.
+/// What is read first: a newer format may not even have the rest.
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
+/// Reads what [`write()`] wrote, or what conda-lock did.
 pub fn read(path: &Path, name: &str, text: &str) -> Result<LockedEnvironment, Error> {
     let wrong = |message: String| Error { path: path.to_path_buf(), message };
-    // The version first: a newer format may not even have the rest.
-    #[derive(Deserialize)]
-    struct Version {
-        version: u32,
-    }
     let Version { version } =
         serde_yaml::from_str(text).map_err(|error| wrong(format!("not a conda-lock file: {error}")))?;
     if version != 1 {
@@ -174,7 +173,8 @@ pub fn read(path: &Path, name: &str, text: &str) -> Result<LockedEnvironment, Er
             other => return Err(wrong(format!("{}: the manager `{other}` is not known", entry.name))),
         };
         let packages = &mut platforms.entry(platform(&entry.platform)?).or_default().packages;
-        if let Some(known) = packages.iter_mut().find(|known| known.kind == kind && known.name == entry.name) {
+        if let Some(known) = packages.iter_mut().find(|known| known.kind == kind && known.name == entry.name)
+        {
             known.categories.insert(entry.category);
             continue;
         }

@@ -61,7 +61,10 @@ pub fn write(lock: &Lock) -> String {
         ("environments", Value::set(lock.environments.iter().map(|it| (&it.name, environment(it))))),
         ("roles", Value::set(lock.roles.iter().map(|(name, it)| (name, role(it))))),
     ]);
-    format!("# Locked by envlock; do not edit. To lock anew after a change: envlock convert\n{}", value.render())
+    format!(
+        "# Locked by envlock; do not edit. To lock anew after a change: envlock convert\n{}",
+        value.render()
+    )
 }
 
 fn options(entries: &BTreeMap<String, String>) -> Value {
@@ -130,12 +133,14 @@ fn role(role: &Role) -> Value {
 
 /// `sha256-<base64>`, as Nix's fetchers take it.
 fn sri(hex: &str) -> String {
-    let bytes: Vec<u8> =
-        (0..hex.len()).step_by(2).filter_map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()).collect();
+    let bytes: Vec<u8> = (0..hex.len())
+        .step_by(2)
+        .filter_map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok())
+        .collect();
     format!("sha256-{}", STANDARD.encode(bytes))
 }
 
-/// Reads what [`write`] wrote. What only `conda-lock.yml` states is left empty.
+/// Reads what [`write()`] wrote. What only `conda-lock.yml` states is left empty.
 pub fn read(path: &Path, text: &str) -> Result<Lock, Error> {
     parse(text).map_err(|message| Error { path: path.to_path_buf(), message })
 }
@@ -144,7 +149,9 @@ fn parse(text: &str) -> Result<Lock, String> {
     let root = Value::parse(text)?;
     match root.get("formatVersion") {
         Some(Value::Integer(FORMAT_VERSION)) => {}
-        Some(Value::Integer(other)) => return Err(format!("format version {other} is not known here, only {FORMAT_VERSION}")),
+        Some(Value::Integer(other)) => {
+            return Err(format!("format version {other} is not known here, only {FORMAT_VERSION}"));
+        }
         _ => return Err("`formatVersion` is missing".to_owned()),
     }
     let mut options = BTreeMap::new();
@@ -192,7 +199,11 @@ fn read_platform(value: &Value) -> Result<LockedPlatform, String> {
     if stated != fingerprint::lock_hash(&packages) {
         return Err("`lockHash` is not that of the packages: the file was edited".to_owned());
     }
-    Ok(LockedPlatform { specs: texts(value, "specs")?, variables: read_strings(value, "variables")?, packages })
+    Ok(LockedPlatform {
+        specs: texts(value, "specs")?,
+        variables: read_strings(value, "variables")?,
+        packages,
+    })
 }
 
 fn read_package(value: &Value) -> Result<Package, String> {
@@ -226,7 +237,12 @@ fn read_role(value: &Value) -> Result<Role, String> {
         Value::Integer(port) => u16::try_from(*port).ok(),
         _ => None,
     });
-    Ok(Role { system: None, services, environment: read_strings(value, "environment")?, ports: ports.collect() })
+    Ok(Role {
+        system: None,
+        services,
+        environment: read_strings(value, "environment")?,
+        ports: ports.collect(),
+    })
 }
 
 fn read_strings(value: &Value, name: &str) -> Result<BTreeMap<String, String>, String> {

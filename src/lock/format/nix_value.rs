@@ -86,7 +86,11 @@ impl Value {
                 text.push_str("{\n");
                 for (key, value) in entries {
                     text.push_str(&indent);
-                    if is_identifier(key) { text.push_str(key) } else { quote(text, key) }
+                    if is_identifier(key) {
+                        text.push_str(key);
+                    } else {
+                        quote(text, key);
+                    }
                     text.push_str(" = ");
                     value.write(text, depth + 1);
                     text.push_str(";\n");
@@ -112,14 +116,17 @@ impl Value {
                 }
                 _ => Err(stranger()),
             },
-            ast::Expr::List(list) => {
-                list.items().map(|item| Self::from_expression(&item)).collect::<Result<_, _>>().map(Self::List)
-            }
+            ast::Expr::List(list) => list
+                .items()
+                .map(|item| Self::from_expression(&item))
+                .collect::<Result<_, _>>()
+                .map(Self::List),
             ast::Expr::AttrSet(set) => {
                 let mut entries = Vec::new();
                 for entry in set.entries() {
                     let ast::Entry::AttrpathValue(entry) = entry else { return Err(stranger()) };
-                    let path: Vec<_> = entry.attrpath().map(|path| path.attrs().collect()).unwrap_or_default();
+                    let path: Vec<_> =
+                        entry.attrpath().map(|path| path.attrs().collect()).unwrap_or_default();
                     let ([attribute], Some(value)) = (path.as_slice(), entry.value()) else {
                         return Err(stranger());
                     };
@@ -183,7 +190,11 @@ mod tests {
     #[test]
     fn awkward_text_survives() {
         let awkward = "a\"b\\c${d}$$e''f\n\tg\rh\\${i}é";
-        let value = Value::set([("if", Value::string(awkward)), ("a.b", Value::Integer(7)), ("l", Value::List(vec![]))]);
+        let value = Value::set([
+            ("if", Value::string(awkward)),
+            ("a.b", Value::Integer(7)),
+            ("l", Value::List(vec![])),
+        ]);
         assert_eq!(Value::parse(&value.render()).unwrap(), value);
     }
 
@@ -201,7 +212,15 @@ mod tests {
 
     #[test]
     fn what_is_no_data_is_refused() {
-        for text in ["", "{ a = 1 + 1; }", "import ./x.nix", "{ a = \"${b}\"; }", "{ a.b = 1; }", "{ inherit a; }", "{ a = "] {
+        for text in [
+            "",
+            "{ a = 1 + 1; }",
+            "import ./x.nix",
+            "{ a = \"${b}\"; }",
+            "{ a.b = 1; }",
+            "{ inherit a; }",
+            "{ a = ",
+        ] {
             assert!(Value::parse(text).is_err(), "{text}");
         }
     }

@@ -1,0 +1,21 @@
+# The commands of this repository. Each installs what it needs on a fresh Debian 12 machine and says so.
+
+.PHONY: demo test lint bench soak setup
+
+demo: ## lock a real environment from a real channel, step by step
+	scripts/demo.sh
+
+test: setup lint ## everything that must hold
+	scripts/cargo.sh test --locked
+
+lint: ## formatting, clippy, shell scripts
+	scripts/lint.sh
+
+bench: setup ## speed and memory, beside py-rattler
+	benches/run.sh
+
+soak: setup ## the long tests: many rounds of what must hold every time
+	scripts/soak.sh
+
+setup: ## install what the tests need
+	scripts/setup.sh

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# The main job on real input: a real env.yml, locked from a real conda channel, then checked.
+set -euo pipefail
+source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+
+say "building envlock (the first time takes about six minutes on two cores)"
+"$root/scripts/cargo.sh" build --release --locked --quiet
+PATH=${CARGO_TARGET_DIR:-$root/target}/release:$PATH
+
+say "building and serving a conda channel made of Debian packages"
+"$root/tests/channel/channel.sh" serve
+project=$(mktemp -d)
+trap '"$root/tests/channel/channel.sh" stop; rm -rf "$project"' EXIT
+cp "$root"/tests/channel/quickstart/*.yml "$project"
+cd "$project"
+
+# Shows a command as a user would type it, and runs it.
+run() {
+    printf '\n$ %s\n' "$*"
+    "$@"
+}
+run cat env.yml
+run envlock convert
+run head -n 30 conda-lock.yml
+run head -n 24 envlock.nix
+run envlock check
+run sed -i 's/python=3.11/python >=3.11.2,<3.12/' env.yml
+run envlock check || printf '(exit code %s)\n' $?
+run envlock convert
+run envlock check

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# The long tests: what must hold every time is run many times, in other surroundings each time.
+set -euo pipefail
+source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+
+rounds=${ROUNDS:-10}
+for ((round = 1; round <= rounds; round++)); do
+    say "round $round of $rounds"
+    TZ=Etc/GMT-$((round % 13)) "$root/scripts/cargo.sh" test --locked --quiet --test integration -- \
+        determinism faults convert::the_quickstart
+done
+"$root/benches/run.sh"
