@@ -140,6 +140,23 @@ fn channels_rank() {
 }
 
 #[test]
+fn defaults_is_one_channel_in_two_places() {
+    let (main, r) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fake_channel(main.path(), "linux-64", &[("a", "1", 0, &[], 0)]);
+    fake_channel(r.path(), "linux-64", &[("a", "2", 0, &[], 0), ("r-base", "4", 0, &[], 0)]);
+    let place = Place::with("channels: [defaults]\ndependencies: [a, \"defaults::r-base\"]\n");
+    let mirror = |name: &str, directory: &tempfile::TempDir| {
+        format!("https://repo.anaconda.com/pkgs/{name}=file://{}", directory.path().display())
+    };
+    place.run(&["convert", "--mirror", &mirror("main", &main), "--mirror", &mirror("r", &r)]).expect(0);
+    // Within one channel no part outranks another, even under strict priority.
+    assert_eq!(version(&place, "linux-64", "a"), "2");
+    let lock = place.read("conda-lock.yml");
+    assert!(lock.contains("- url: defaults\n"), "{lock}");
+    assert!(lock.contains("url: https://repo.anaconda.com/pkgs/r/linux-64/r-base-4-h0_0.conda"), "{lock}");
+}
+
+#[test]
 fn a_date_is_midnight_utc_and_what_has_no_time_is_left_out() {
     let channel = tempfile::tempdir().unwrap();
     let day = 20_000 * DAY;

@@ -39,7 +39,7 @@ fn check_names_what_changed() {
     place.put("env.yml", format!("platforms: [linux-64, osx-64]\n{}", env(&channel, "a", "X: \"1\"")));
     says("user (osx-64) is not locked");
     place.put("env.yml", env(&channel, "a", "X: \"1\"").replace("channels: [", "channels: [conda-forge, "));
-    says("the channels or the files of an environment changed");
+    says("the channels, the name map or the files of an environment changed");
     place.put("env.yml", env(&channel, "a", "X: \"1\""));
     place.put("envlock.yml", "environment: env.yml\nexclude-newer: 2024-01-01\n");
     says("option exclude-newer is `2024-01-01T00:00:00Z` and was not set when locked");
@@ -103,6 +103,19 @@ fn options_of_the_command_line_are_remembered() {
         "{}",
         ran.stderr
     );
+}
+
+#[test]
+fn a_name_map_is_an_input() {
+    let (place, _channel) = locked_place();
+    place.put("names/map.yml", "pytorch: torch\n");
+    place.run(&["convert", "--name-map", "names/map.yml"]).expect(0);
+    assert!(place.read("envlock.nix").contains("name-map = \"names/map.yml\";"));
+    place.run(&["check"]).expect(0);
+    place.put("names/map.yml", "pytorch: torch2\n");
+    let ran = place.run(&["check"]).expect(1);
+    assert!(ran.stderr.contains("the name map"), "{}", ran.stderr);
+    place.run(&["convert", "--name-map", "missing.yml"]).expect(2);
 }
 
 #[test]

@@ -30,9 +30,10 @@ pub(super) fn check(arguments: &Check, settings: &Settings, printer: &Printer) -
     };
     let lock = nix::read(&nix_path, &text)?;
     let overridden = lock.options.iter().filter(|(name, _)| lock.overridden.contains(*name));
-    let stated =
+    let mut stated =
         Options::from_entries(&overridden.map(|(name, value)| (name.clone(), value.clone())).collect())
             .map_err(|(message, _)| lock::Error { path: nix_path.clone(), message })?;
+    stated.name_map = stated.name_map.map(|file| inputs.directory.join(file).display().to_string());
     let platforms = locked_platforms(&lock);
     let inputs = load(arguments, &stated, &platforms, settings)?;
 
@@ -120,7 +121,7 @@ fn current(inputs: &Inputs, lock: &Lock, findings: &mut Vec<String>) {
     }
     if findings.len() == before {
         // Nothing that is recorded one by one: channels, their order, or which file a role names.
-        findings.push("the channels or the files of an environment changed".to_owned());
+        findings.push("the channels, the name map or the files of an environment changed".to_owned());
     }
 }
 

@@ -33,6 +33,9 @@ pub fn input_hash(inputs: &Inputs) -> String {
     for (name, value) in inputs.options.entries() {
         let _ = writeln!(text, "option {name:?} {value:?}");
     }
+    for (conda, pypi) in &inputs.name_map {
+        let _ = writeln!(text, "name {conda:?} {pypi:?}");
+    }
     for (name, role) in &inputs.roles {
         let _ = writeln!(text, "role {name:?} {role:?}");
     }

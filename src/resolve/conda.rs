@@ -435,6 +435,10 @@ impl rattler_repodata_gateway::DownloadReporter for Progress {
         0
     }
 
+    fn on_download_complete(&self, _url: &url::Url, _index: usize) {
+        self.waiting.on(format!("{}: reading channels", self.job));
+    }
+
     fn on_download_progress(&self, url: &url::Url, _index: usize, bytes: usize, total: Option<usize>) {
         let total = total.map_or_else(String::new, |total| format!(" of {} KiB", total / 1024));
         let url = crate::spec::channel::redact(url.as_str());

@@ -5,6 +5,7 @@
 
 pub mod channel;
 pub mod environment;
+pub mod name_map;
 pub mod options;
 pub mod pip;
 mod problem;

@@ -15,6 +15,7 @@ use super::{
     EnvSpec, Environment, Error, RUNTIME, Source, USER,
     channel::{Context, DEFAULT_ALIAS, Variables},
     environment,
+    name_map::{self, NameMap},
     options::Options,
     project::{self, Project, Role},
 };
@@ -29,6 +30,8 @@ pub struct Inputs {
     pub roles: BTreeMap<String, Role>,
     /// The options that hold: the command line's, else the project file's.
     pub options: Options,
+    /// conda name → PyPI name, from `--name-map`.
+    pub name_map: NameMap,
     /// The directory of the first file: where outputs go without `-o`.
     pub directory: PathBuf,
     /// What was ignored on purpose, in words.
@@ -50,7 +53,17 @@ pub fn load(
     let files = if files.is_empty() { vec![default_file(directory)?] } else { files.to_vec() };
     let (project, files) = find_project(&files)?;
     let base = files.first().map(|file| parent(file)).unwrap_or_default();
-    let options = options.or(&project.options);
+    let mut options = options.or(&Options {
+        name_map: project.options.name_map.as_ref().map(|file| base.join(file).display().to_string()),
+        ..project.options
+    });
+    let mut name_map = NameMap::new();
+    if let Some(file) = &options.name_map {
+        let path = Path::new(file);
+        name_map = name_map::parse(file, &fs::read_input(path)?)?;
+        // Recorded as seen from the inputs: the working directory is nobody's business.
+        options.name_map = Some(fs::relative(path, &base));
+    }
     let alias = match &options.channel_alias {
         Some(alias) => alias.clone(),
         None => Url::parse(DEFAULT_ALIAS).map_err(|error| Error::usage(error.to_string(), ""))?,
@@ -79,7 +92,7 @@ pub fn load(
             notes.push(note.clone());
         }
     }
-    Ok(Inputs { environments, roles: project.roles, options, directory: base, notes })
+    Ok(Inputs { environments, roles: project.roles, options, name_map, directory: base, notes })
 }
 
 fn default_file(directory: &Path) -> Result<PathBuf, Error> {
