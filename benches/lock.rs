@@ -46,6 +46,7 @@ fn lock(count: usize) -> Lock {
         input_hash: String::new(),
         options: BTreeMap::new(),
         overridden: BTreeSet::new(),
+        files: BTreeMap::new(),
         environments: vec![LockedEnvironment {
             name: "user".to_owned(),
             channels: Vec::new(),

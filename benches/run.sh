@@ -28,7 +28,7 @@ measure() {
     printf '| %s | %s ms | %s MB |\n' "$what" \
         "$(jq -r '.results[0].median * 10000 | round / 10' "$work/result.json")" "$((memory / 1024))"
 }
-measure 'start (`--version`)' "$envlock" --version
+measure "start (--version)" "$envlock" --version
 measure 'convert the quickstart (3 environments, HTTP channel)' "$envlock" --quiet convert "$work/channel-quickstart/envlock.yml"
 measure 'check the genuine quickstart' "$envlock" --quiet check "$work/genuine-quickstart/envlock.yml"
 for count in 10 30 100 300; do

@@ -38,8 +38,8 @@ pub struct Global {
     /// When to use colour
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: Color,
-    /// Where metadata and artifacts are kept
-    #[arg(long, global = true, value_name = "DIR", env = "ENVLOCK_CACHE")]
+    /// Where metadata and artifacts are kept [default: `$ENVLOCK_CACHE`, else ~/.cache/envlock]
+    #[arg(long, global = true, value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
 }
 

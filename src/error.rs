@@ -57,10 +57,10 @@ impl Error {
             Self::Fs(_) => ExitCode::FileSystem,
             Self::Resolve(error) => match error {
                 resolve::Error::NoSolution { .. } => ExitCode::NoSolution,
-                resolve::Error::Channel { .. } => ExitCode::Unreachable,
+                resolve::Error::Channel { .. } | resolve::Error::Package { .. } => ExitCode::Unreachable,
                 resolve::Error::NotCached { .. } => ExitCode::NotCached,
                 resolve::Error::Cache { .. } | resolve::Error::Fs(_) => ExitCode::FileSystem,
-                resolve::Error::Unusable { .. } => ExitCode::BadInput,
+                resolve::Error::SamePlace { .. } | resolve::Error::Unusable { .. } => ExitCode::BadInput,
             },
             Self::Store(error) => match error {
                 store::Error::WrongHash { .. } => ExitCode::WrongHash,

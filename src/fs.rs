@@ -10,14 +10,16 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 
 /// Input files larger than this are refused: no environment file is a mebibyte long, but a
 /// wrong file name easily is.
 pub const INPUT_LIMIT: u64 = 1 << 20;
 
 /// How the names of temporary files begin.
-const TEMPORARY: &str = ".envlock-";
+const TEMPORARY: &str = ".envlock-tmp-";
+/// And how they end: with six random letters between, no file of a user's has such a name.
+const TEMPORARY_END: &str = ".part";
 
 /// A failed file operation.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +73,9 @@ impl Error {
             Self::Io { source, action, .. } => match source.kind() {
                 ErrorKind::NotFound if *action == "read" => "check the path",
                 ErrorKind::IsADirectory => "name a file, not a directory",
+                ErrorKind::AlreadyExists | ErrorKind::NotADirectory if *action == "write" => {
+                    "a file is in the way: name a directory"
+                }
                 ErrorKind::StorageFull => "free some space; nothing was changed",
                 ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem if *action == "write" => {
                     "make the directory writable or choose another with -o; nothing was changed"
@@ -109,7 +114,8 @@ pub fn relative(to: &Path, from: &Path) -> String {
     let common = to.components().zip(from.components()).take_while(|(a, b)| a == b).count();
     let up = from.components().skip(common).map(|_| "..".to_owned());
     let down = to.components().skip(common).map(|part| part.as_os_str().to_string_lossy().into_owned());
-    up.chain(down).collect::<Vec<_>>().join("/")
+    let path = up.chain(down).collect::<Vec<_>>().join("/");
+    if path.is_empty() { ".".to_owned() } else { path }
 }
 
 /// Reads an input file as text, up to [`INPUT_LIMIT`].
@@ -125,12 +131,14 @@ pub fn read_input(path: &Path) -> Result<String, Error> {
     if bytes.len() as u64 > INPUT_LIMIT {
         return Err(Error::TooLarge { path: path.to_path_buf(), size: bytes.len() as u64 });
     }
-    String::from_utf8(bytes).map_err(|error| {
+    let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let before = String::from_utf8_lossy(&error.as_bytes()[..valid]);
         let line = before.matches('\n').count() + 1;
         Error::NotText { path: path.to_path_buf(), line }
-    })
+    })?;
+    // A byte order mark is no part of the text.
+    Ok(text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), str::to_owned))
 }
 
 /// Reads a file that envlock wrote itself; `None` if there is none.
@@ -140,6 +148,19 @@ pub fn read_own(path: &Path) -> Result<Option<String>, Error> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::io("read", path)(error)),
     }
+}
+
+/// The names in a directory, sorted; none if there is no such directory.
+pub fn names(directory: &Path) -> Result<Vec<String>, Error> {
+    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    let entries = match std::fs::read_dir(directory) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(Error::io("read", directory))?,
+    };
+    let mut names: Vec<_> =
+        entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort();
+    Ok(names)
 }
 
 /// Opens a file for reading, as a stream.
@@ -155,7 +176,17 @@ pub fn create_dir_all(path: &Path) -> Result<(), Error> {
 /// Creates a temporary file in `directory`, to be renamed by [`publish`].
 pub fn temporary_in(directory: &Path) -> Result<NamedTempFile, Error> {
     create_dir_all(directory)?;
-    tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(directory).map_err(Error::io("write", directory))
+    tempfile::Builder::new()
+        .prefix(TEMPORARY)
+        .suffix(TEMPORARY_END)
+        .tempfile_in(directory)
+        .map_err(Error::io("write", directory))
+}
+
+/// Creates a directory below `directory` that goes when it is dropped.
+pub fn scratch_in(directory: &Path) -> Result<TempDir, Error> {
+    create_dir_all(directory)?;
+    tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(directory).map_err(Error::io("write", directory))
 }
 
 /// Gives a finished temporary file its name, with the permissions that a new file would have.
@@ -216,7 +247,9 @@ pub fn write_together(directory: &Path, files: &[(String, Vec<u8>)]) -> Result<V
 /// Removes what a killed writer left. With the lock held, no other writer's files can be there.
 fn remove_stale(directory: &Path) {
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+        let name = entry.file_name();
+        let random = name.to_str().and_then(|name| name.strip_prefix(TEMPORARY)?.strip_suffix(TEMPORARY_END));
+        if random.is_some_and(|random| random.len() == 6) {
             // A leftover that stays does no harm.
             let _ = std::fs::remove_file(entry.path());
         }
@@ -226,6 +259,7 @@ fn remove_stale(directory: &Path) {
 fn stage(directory: &Path, path: &Path, bytes: &[u8]) -> Result<NamedTempFile, Error> {
     let mut file = tempfile::Builder::new()
         .prefix(TEMPORARY)
+        .suffix(TEMPORARY_END)
         .tempfile_in(directory)
         .map_err(Error::io("write", path))?;
     file.write_all(bytes).map_err(Error::io("write", path))?;

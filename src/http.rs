@@ -3,8 +3,10 @@
 //! Guarantees: credentials are put on the wire here and nowhere else; with `--offline` no socket is
 //! opened; a server that is briefly unwell is asked again. It knows no format.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
+use http::{HeaderValue, header::AUTHORIZATION};
 use rattler_networking::{
     AuthenticationMiddleware, AuthenticationStorage, LazyClient, OfflineMiddleware,
     authentication_storage::backends::netrc::NetRcStorage,
@@ -14,13 +16,17 @@ use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
 use reqwest_retry::{RetryTransientMiddleware, policies::ExponentialBackoff};
 use url::Url;
 
+use crate::spec::channel::Credentials;
+
 /// Server and password rules of one client.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Network {
     /// Refuse every request.
     pub offline: bool,
-    /// Base URLs as everything else knows them, and as they are requested: with credentials.
-    pub access: Vec<(Url, Url)>,
+    /// Credentials by the base URLs that want them.
+    pub access: Vec<(Url, Credentials)>,
+    /// Credentials by host, from `~/.netrc`.
+    pub netrc: Option<Arc<NetRcStorage>>,
 }
 
 impl Network {
@@ -46,52 +52,44 @@ impl Network {
             .retry_bounds(Duration::from_millis(200), Duration::from_secs(3))
             .build_with_max_retries(3);
         builder = builder.with(RetryTransientMiddleware::new_with_policy(patience));
-        if let Ok(netrc) = NetRcStorage::from_env() {
+        if let Some(netrc) = self.netrc {
             let mut storage = AuthenticationStorage::empty();
-            storage.add_backend(std::sync::Arc::new(netrc));
+            storage.add_backend(netrc);
             builder = builder.with(AuthenticationMiddleware::from_auth_storage(storage));
         }
-        builder.with(Credentials(self.access)).build()
+        builder.with(Authorize(self.access)).build()
     }
 }
 
-/// Puts a channel's credentials into the URL of a request, last of all, so that nothing before it
-/// (caches, retries, messages) ever sees them.
-struct Credentials(Vec<(Url, Url)>);
+/// Puts a channel's credentials into a request, last of all, so that nothing before it (caches,
+/// retries, messages) ever sees them.
+struct Authorize(Vec<(Url, Credentials)>);
 
 #[async_trait::async_trait]
-impl Middleware for Credentials {
+impl Middleware for Authorize {
     async fn handle(
         &self,
         mut request: Request,
         extensions: &mut http::Extensions,
         next: Next<'_>,
     ) -> reqwest_middleware::Result<Response> {
-        let asked = request.url().as_str().to_owned();
-        let found =
-            self.0.iter().find_map(|(plain, access)| Some((asked.strip_prefix(plain.as_str())?, access)));
-        if let Some((rest, access)) = found
-            && let Ok(mut url) = access.join(rest)
+        let asked = request.url().clone();
+        let covers = |(base, _): &&(Url, Credentials)| asked.as_str().starts_with(base.as_str());
+        if let Some((_, credentials)) =
+            self.0.iter().filter(covers).max_by_key(|(base, _)| base.as_str().len())
         {
-            if let Some(password) = url.password().map(str::to_owned) {
-                // reqwest takes these out of a URL only in its own builder, which is behind us.
-                let user = url.username().to_owned();
-                let _ = url.set_username("");
-                let _ = url.set_password(None);
-                let pair = base64::Engine::encode(
-                    &base64::engine::general_purpose::STANDARD,
-                    format!("{user}:{password}"),
-                );
-                if let Ok(mut value) = http::HeaderValue::from_str(&format!("Basic {pair}")) {
+            *request.url_mut() = credentials.with_token(&asked);
+            if !credentials.user.is_empty() {
+                let pair = STANDARD.encode(format!("{}:{}", credentials.user, credentials.password));
+                if let Ok(mut value) = HeaderValue::from_str(&format!("Basic {pair}")) {
                     value.set_sensitive(true);
-                    request.headers_mut().insert(http::header::AUTHORIZATION, value);
+                    request.headers_mut().insert(AUTHORIZATION, value);
                 }
             }
-            *request.url_mut() = url;
         }
         next.run(request, extensions).await.map_err(|error| match error {
-            // The URL of a failed request would carry the credentials into the message.
-            reqwest_middleware::Error::Reqwest(error) => error.without_url().into(),
+            // The URL of a failed request would carry the token into the message.
+            reqwest_middleware::Error::Reqwest(error) => error.with_url(asked).into(),
             middleware @ reqwest_middleware::Error::Middleware(_) => middleware,
         })
     }

@@ -6,13 +6,15 @@
 use std::{
     collections::BTreeSet,
     fmt::Display,
-    io::Write,
+    io::{ErrorKind, Write},
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::fs;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -43,23 +45,33 @@ impl Printer {
     /// From now on `secret` is printed as `***`.
     pub fn conceal(&self, secret: &str) {
         if let Ok(mut secrets) = self.secrets.lock()
-            && !secret.is_empty()
+            // Blotting out a letter would only show which one it is; URLs are printed without secrets anyway.
+            && secret.len() >= 4
         {
             secrets.push(secret.to_owned());
         }
     }
 
     /// Data: what a script reads.
-    pub fn data(&self, text: impl Display) {
-        let text = self.blot(&text.to_string());
-        self.progress.suspend(|| {
-            let _ = writeln!(anstream::stdout(), "{text}");
-        });
+    pub fn data(&self, text: impl Display) -> Result<(), fs::Error> {
+        self.raw(format!("{}\n", self.blot(&text.to_string())).as_bytes())
     }
 
-    /// Raw data without a line end, such as a completion script.
-    pub fn raw(&self, bytes: &[u8]) {
-        let _ = std::io::stdout().write_all(bytes);
+    /// Data as it is, such as a completion script.
+    pub fn raw(&self, bytes: &[u8]) -> Result<(), fs::Error> {
+        let written = self.progress.suspend(|| {
+            let mut stdout = std::io::stdout().lock();
+            stdout.write_all(bytes).and_then(|()| stdout.flush())
+        });
+        match written {
+            // Whoever reads has read enough.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            written => written.map_err(|source| fs::Error::Io {
+                action: "write",
+                path: "standard output".into(),
+                source,
+            }),
+        }
     }
 
     /// Something good to know; silent with `--quiet`.

@@ -1,11 +1,12 @@
 //! What the command line means on this machine: the environment variables, the working directory
 //! and the cache, read once and passed on as values.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use etcetera::BaseStrategy;
+use rattler_networking::authentication_storage::backends::netrc::{NetRcStorage, NetRcStorageError};
 
-use crate::{cli::Global, spec::channel::Variables};
+use crate::{cli::Global, printer::Printer, spec::channel::Variables};
 
 /// The surroundings of one run.
 #[derive(Clone, Debug)]
@@ -19,15 +20,40 @@ pub struct Settings {
 impl Settings {
     /// Reads the surroundings.
     pub fn new(global: &Global) -> Self {
-        let variables = std::env::vars_os()
+        let variables: Variables = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
         // Without a home there is still a place for temporary things.
-        let cache = global.cache_dir.clone().unwrap_or_else(|| {
+        let said = variable(&variables, "ENVLOCK_CACHE").map(PathBuf::from);
+        let cache = global.cache_dir.clone().or(said).unwrap_or_else(|| {
             etcetera::choose_base_strategy()
                 .map_or_else(|_| std::env::temp_dir(), |base| base.cache_dir())
                 .join("envlock")
         });
         Self { variables, cache }
     }
+
+    /// Credentials by host from `$NETRC` or `~/.netrc`; one that cannot be read is told of.
+    pub fn netrc(&self, printer: &Printer) -> Option<Arc<NetRcStorage>> {
+        let path = variable(&self.variables, "NETRC").map(PathBuf::from).or_else(|| {
+            Some(PathBuf::from(variable(&self.variables, "HOME")?).join(".netrc")).filter(|it| it.exists())
+        })?;
+        match NetRcStorage::from_path(&path) {
+            Ok(netrc) => Some(Arc::new(netrc)),
+            Err(error) => {
+                // Its own message may quote the line.
+                let reason = match error {
+                    NetRcStorageError::IOError(error) => crate::causes::chain(&error),
+                    _ => "it is not in the form of a netrc file".to_owned(),
+                };
+                printer.warning(format_args!("{} is not used: {reason}", path.display()));
+                None
+            }
+        }
+    }
+}
+
+/// A variable that is set to something.
+fn variable<'a>(variables: &'a Variables, name: &str) -> Option<&'a str> {
+    variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
 }

@@ -72,6 +72,7 @@ fn run_file(name: &str) -> usize {
         let arguments: Vec<&str> = case.run.split_whitespace().collect();
         let ran = place.run(&arguments);
         assert_eq!(place.files(), before, "{name}: `{}` left something behind", case.title);
+        assert!(!ran.stderr.contains("hunter2"), "{name}: `{}` shows a secret: {}", case.title, ran.stderr);
         assert_ne!(ran.code, 101, "{name}: `{}` panicked: {}", case.title, ran.stderr);
         if (ran.code, &ran.stderr) != (case.code, &case.stderr) {
             let _ = writeln!(wrong, "`{}`: exit code {}, stderr:\n{}", case.title, ran.code, ran.stderr);

@@ -277,6 +277,133 @@ fn a_package_by_its_url() {
 }
 
 #[test]
+fn a_package_url_is_read_from_its_mirror_and_its_hash_is_checked() {
+    let Some(channel) = crate::common::test_channel() else { return };
+    let server = Server::test_channel(&[]).unwrap();
+    let file = std::fs::read_dir(channel.join("linux-64"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .find(|name| name.starts_with("tini"))
+        .unwrap();
+    let sha256 = duct::cmd!("sha256sum", channel.join("linux-64").join(&file)).read().unwrap();
+    let sha256 = sha256.split(' ').next().unwrap().to_owned();
+    let mirror = format!("https://channel.example/deb={}/debian", server.url);
+    let convert = |pin: &str| {
+        let url = format!("https://channel.example/deb/linux-64/{file}{pin}");
+        let place =
+            Place::with(&format!("channels: [\"https://channel.example/deb\"]\ndependencies: [\"{url}\"]\n"));
+        (place.run(&["convert", "--mirror", &mirror]), place)
+    };
+    for pin in ["", &format!("#sha256:{sha256}"), &format!("#{sha256}")] {
+        let (ran, place) = convert(pin);
+        let _ = ran.expect(0);
+        let lock = place.read("conda-lock.yml");
+        assert!(lock.contains(&format!("url: https://channel.example/deb/linux-64/{file}\n")), "{lock}");
+        assert!(lock.contains(&format!("sha256: {sha256}")) && lock.contains("md5: "), "{lock}");
+        place.run(&["check"]).expect(0);
+    }
+    for pin in [&format!("#sha256={}", "0".repeat(64)), "#00000000000000000000000000000000"] {
+        let (ran, _) = convert(pin);
+        let ran = ran.expect(6);
+        assert!(ran.stderr.contains("is not the promised artifact"), "{}", ran.stderr);
+    }
+    let place = Place::with(
+        "channels: [\"https://channel.example/deb\"]\ndependencies: [\"https://channel.example/deb/linux-64/no-1-0.conda\"]\n",
+    );
+    let ran = place.run(&["convert", "--mirror", &mirror]).expect(4);
+    assert!(ran.stderr.contains("cannot read the package"), "{}", ran.stderr);
+}
+
+#[test]
+fn what_brackets_ask_for_is_what_is_locked() {
+    let channel = tempfile::tempdir().unwrap();
+    fake_channel(channel.path(), "linux-64", &[("a", "1", 0, &[], 0), ("a", "2", 0, &[], 0)]);
+    let url = format!("file://{}", channel.path().display());
+    let place = Place::new();
+    let convert = |wanted: &str, code: i32| {
+        place.put("env.yml", format!("channels: [\"{url}\"]\ndependencies: [\"{wanted}\"]\n"));
+        place.run(&["convert"]).expect(code).stderr
+    };
+    convert("a[fn=a-1-h0_0.conda]", 0);
+    assert_eq!(version(&place, "linux-64", "a"), "1");
+    let said = convert("a[subdir=noarch]", 3);
+    assert!(said.contains("asks for another file"), "{said}");
+    convert("a[subdir=linux-64]", 0);
+    convert(&format!("{url}/linux-64::a=1"), 0);
+    assert_eq!(version(&place, "linux-64", "a"), "1");
+    let said = convert("a[md5=00000000000000000000000000000000]", 6);
+    assert!(said.contains("is not the promised artifact: md5"), "{said}");
+}
+
+#[test]
+fn paths_of_channels_are_relative_to_the_file() {
+    let place = Place::new();
+    fake_channel(&place.path().join("channel"), "linux-64", &[("a", "1", 0, &[], 0)]);
+    place.put("project/env.yml", "channels: [../channel]\ndependencies: [a]\n");
+    place.run(&["convert", "project/env.yml"]).expect(0);
+    let mut inside = place.command(&["convert"]);
+    let output = inside.current_dir(place.path().join("project")).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && said.contains("unchanged"), "{said}");
+}
+
+#[test]
+fn an_alias_with_a_path() {
+    let root = tempfile::tempdir().unwrap();
+    fake_channel(&root.path().join("some/path/ch"), "linux-64", &[("a", "1", 0, &[], 0)]);
+    let place = Place::with("channels: [ch]\ndependencies: [a]\n");
+    for alias in ["some/path", "some/path/"] {
+        let alias = format!("file://{}/{alias}", root.path().display());
+        place.run(&["convert", "--channel-alias", &alias]).expect(0);
+        place.run(&["check"]).expect(0);
+    }
+}
+
+#[test]
+fn two_channels_in_one_place_are_refused() {
+    let place = Place::with("channels: [a, b]\ndependencies: [x]\n");
+    let arguments = [
+        "convert",
+        "--mirror",
+        "https://conda.anaconda.org/a=file:///c",
+        "--mirror",
+        "https://conda.anaconda.org/b=file:///c",
+    ];
+    let ran = place.run(&arguments).expect(2);
+    assert!(ran.stderr.contains("are both read from file:///c"), "{}", ran.stderr);
+}
+
+#[test]
+fn what_is_found_in_the_wild_converts() {
+    let channel = tempfile::tempdir().unwrap();
+    fake_channel(
+        channel.path(),
+        "linux-64",
+        &[("python", "3.8.1", 0, &[], 0), ("numpy", "1.26.4", 0, &[], 0), ("pip", "20", 0, &[], 0)],
+    );
+    let url = format!("file://{}", channel.path().display());
+    let wild = [
+        format!(
+            "\u{feff}name: null\r\nchannels:\r\n  - {url}\r\n  - nodefaults\r\ndependencies:\r\n  - python=3.8.*\r\n"
+        ),
+        format!(
+            "name: 12\nchannels: [\"{url}/\"]\ndependencies: [python 3.8*, numpy=1.*, numpy >=1.20 , pip]\n"
+        ),
+        format!("channels: [\"{url}\"]\ndependencies:\n  - numpy=1.26.*=h0_* # pinned\n  - pip:\n"),
+        format!("x: &c [\"{url}\"]\n").replace("x:", "channels:")
+            + "dependencies:\n- 'python>=3.6,<3.9'\n- \"numpy~=1.26\"\n",
+        format!(
+            "channels: [\"{url}\"]\nvariables: {{PORT: 8080, A: \"yes\"}}\ndependencies:\n  - python ==3.8.1\nprefix: /opt/x\n"
+        ),
+    ];
+    for env in wild {
+        let place = Place::with(&env);
+        place.run(&["convert"]).expect(0);
+        place.run(&["check"]).expect(0);
+    }
+}
+
+#[test]
 fn an_empty_environment_is_one() {
     let place = Place::with("channels: [conda-forge]\ndependencies:\n  - a # [win]\n  -\n  - pip:\n");
     place.run(&["convert"]).expect(0);

@@ -119,3 +119,55 @@ fn a_mirror_with_a_password() {
     assert!(output.status.success(), "{said}");
     no_leaks(&place, &said, None);
 }
+
+#[test]
+fn a_token_in_front_of_a_requirement() {
+    let Some((_server, host)) = server(&format!("token:*:{SECRET}")) else { return };
+    let env = |channel: &str| {
+        format!("channels: [conda-forge]\ndependencies: [\"http://{host}/t/{channel}/debian::tini\"]\n")
+    };
+    // conda-forge itself is not there: an empty directory stands in for it.
+    let place = Place::with(&env("$CONDA_TOKEN"));
+    crate::common::fake_channel(&place.cache().join("forge"), "linux-64", &[]);
+    let mirror =
+        format!("https://conda.anaconda.org/conda-forge=file://{}", place.cache().join("forge").display());
+    for written in ["$CONDA_TOKEN", SECRET] {
+        place.put("env.yml", env(written));
+        let output =
+            place.command(&["convert", "--mirror", &mirror]).env("CONDA_TOKEN", SECRET).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{said}");
+        no_leaks(&place, &said, Some("env.yml"));
+        let lock = place.read("conda-lock.yml");
+        assert!(lock.contains(&format!("http://{host}/t/${{CONDA_TOKEN}}/debian/linux-64/tini")), "{lock}");
+        assert!(lock.contains("used_env_vars:\n    - CONDA_TOKEN\n"), "{lock}");
+    }
+}
+
+#[test]
+fn credentials_with_characters_that_urls_know() {
+    for (secret, fault) in
+        [("p@127.0.0.1:9/x?y#z", "auth:*:me:p@127.0.0.1:9/x?y#z"), ("s3cr et!", "token:*:s3cr et!")]
+    {
+        let Some((server, host)) = server(fault) else { return };
+        let url = if fault.starts_with("auth") {
+            format!("http://me:$SECRET@{host}/debian")
+        } else {
+            format!("http://{host}/t/$SECRET/debian")
+        };
+        let place = Place::with(&format!("channels: [\"{url}\"]\ndependencies: [tini]\n"));
+        let output = place.command(&["convert"]).env("SECRET", secret).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{said}\n{}", server.requests());
+    }
+}
+
+#[test]
+fn an_empty_variable_is_none() {
+    let Some((server, host)) = server("token:*:right") else { return };
+    let place =
+        Place::with(&format!("channels: [\"http://{host}/t/$CONDA_TOKEN/debian\"]\ndependencies: [tini]\n"));
+    let output = place.command(&["convert"]).env("CONDA_TOKEN", "").output().unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    assert_eq!(server.requests(), "");
+}

@@ -247,6 +247,70 @@ fn a_file_of_100_megabytes_is_not_read() {
 }
 
 #[test]
+fn what_is_nested_beyond_reason_is_refused_and_not_parsed() {
+    let place =
+        Place::with(&format!("dependencies: [\"foo {}>=1{}\"]\n", "(".repeat(20_000), ")".repeat(20_000)));
+    let ran = place.run(&["convert"]).expect(2);
+    assert!(ran.stderr.contains("longer or nested deeper than a requirement may be"), "{}", ran.stderr);
+    place.put(
+        "env.yml",
+        format!(
+            "dependencies:\n  - pip:\n    - \"a; {}os_name == 'x'{}\"\n",
+            "(".repeat(20_000),
+            ")".repeat(20_000)
+        ),
+    );
+    place.run(&["convert"]).expect(2);
+    place.put("env.yml", "dependencies: []\n");
+    place.put("envlock.nix", "[".repeat(300_000));
+    let ran = place.run(&["check"]).expect(2);
+    assert!(ran.stderr.contains("nested too deeply"), "{}", ran.stderr);
+}
+
+#[test]
+fn files_of_the_user_are_left_alone() {
+    let place = Place::with("channels: [conda-forge]\n");
+    place.put(".envlock-settings.yml", "mine");
+    place.put(".envlock-tmp-notes.part", "mine, too");
+    place.put(".envlock-tmp-a1B2c3.part", "left by a killed run");
+    place.run(&["convert"]).expect(0);
+    let files = place.files();
+    assert!(files.contains_key(".envlock-settings.yml") && files.contains_key(".envlock-tmp-notes.part"));
+    assert!(!files.contains_key(".envlock-tmp-a1B2c3.part"));
+}
+
+#[test]
+fn a_full_standard_output_is_an_error() {
+    let place = Place::with("channels: [conda-forge]\n");
+    for arguments in [&["completions", "bash"][..], &["convert", "--json"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = place.command(arguments).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(5), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_netrc_that_cannot_be_read_is_told_of() {
+    let place = Place::with("channels: [conda-forge]\n");
+    let output = place.command(&["convert"]).env("NETRC", "/nowhere/netrc").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("warning: /nowhere/netrc is not used: No such file or directory"), "{said}");
+}
+
+#[test]
+fn the_channel_that_fails_is_named() {
+    let Some(server) = Server::test_channel(&[]) else { return };
+    let place =
+        Place::with(&format!("channels: [\"{0}/debian\", \"{0}/nope\"]\ndependencies: [tini]\n", server.url));
+    let ran = place.run(&["convert"]).expect(4);
+    assert!(
+        ran.stderr.contains(&format!("cannot read channel {}/nope (noarch)", server.url)),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
 fn a_file_that_is_no_text() {
     let place = Place::new();
     place.put("env.yml", b"name: x\n\xff\xfe\n");

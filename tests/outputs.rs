@@ -77,6 +77,19 @@ fn check_sees_outputs_that_disagree() {
     says(1, "content_hash of linux-64 is not that of the inputs");
     place.put("conda-lock.yml", lock.replace("- env.yml", "- other.yml"));
     says(1, "was made from other files: other.yml");
+    for (from, to) in [
+        ("md5: ", "md5: 0"),
+        ("category: main", "category: dev"),
+        ("dependencies: {}", "dependencies:\n    evil: \"*\""),
+    ] {
+        place.put("conda-lock.yml", lock.replacen(from, to, 1));
+        says(1, "conda-lock.yml was edited since it was written");
+    }
+    place.put("conda-lock.yml", lock.replace("build: h0_0", "build: h0_1"));
+    says(1, "a has another build");
+    // Another form of the same is no difference.
+    place.put("conda-lock.yml", format!("# reformatted\n{}", lock.replace("version: \"1\"", "version: '1'")));
+    place.run(&["check"]).expect(0);
     place.put("conda-lock.yml", "package: [");
     says(2, "conda-lock.yml: ");
     std::fs::remove_file(place.path().join("conda-lock.yml")).unwrap();
@@ -84,6 +97,19 @@ fn check_sees_outputs_that_disagree() {
     place.put("conda-lock.yml", &lock);
     place.put("envlock.nix", nix.replace("version = \"1\"", "version = \"3\""));
     says(2, "`lockHash` is not that of the packages: the file was edited");
+    for (from, to) in [
+        ("X = \"1\"", "X = \"2\""),
+        ("specs = [ \"a\" ]", "specs = [ \"b\" ]"),
+        ("fileName = \"a-", "fileName = \"b-"),
+        ("options = { }", "options = { channel-priority = \"disabled\"; }"),
+        ("roles = { }", "roles = { evil = { services = { }; environment = { }; ports = [ ]; }; }"),
+    ] {
+        assert!(nix.contains(from), "{from}: {nix}");
+        place.put("envlock.nix", nix.replacen(from, to, 1));
+        says(1, "envlock.nix was edited: it does not say what its sources do");
+    }
+    place.put("envlock.nix", nix.replace("{ }", "{}"));
+    place.run(&["check"]).expect(0);
     std::fs::remove_file(place.path().join("envlock.nix")).unwrap();
     says(1, "envlock.nix is missing");
 }
@@ -103,6 +129,35 @@ fn options_of_the_command_line_are_remembered() {
         "{}",
         ran.stderr
     );
+}
+
+#[test]
+fn platforms_are_those_of_each_file() {
+    let channel = tempfile::tempdir().unwrap();
+    for subdir in ["linux-64", "linux-aarch64"] {
+        fake_channel(channel.path(), subdir, &[("a", "1", 0, &[], 0)]);
+    }
+    let both = format!("platforms: [linux-64, linux-aarch64]\n{}", env(&channel, "a", ""));
+    let place = Place::with(&both);
+    place.put("rt.yml", env(&channel, "a", ""));
+    place.put("envlock.yml", "environment: ./env.yml\nruntime: rt.yml\n");
+    place.run(&["convert", "env.yml"]).expect(0);
+    assert!(place.path().join("runtime.conda-lock.yml").exists(), "the project is found behind `./`");
+    place.run(&["check"]).expect(0);
+    // Without its platforms, the file asks for something else.
+    place.put("env.yml", env(&channel, "a", ""));
+    place.run(&["check"]).expect(1);
+    place.put("env.yml", &both);
+    place.run(&["convert", "--platform", "linux-aarch64"]).expect(0);
+    place.run(&["check"]).expect(0);
+    assert!(place.read("envlock.nix").contains("platforms = \"linux-aarch64\";"));
+    // An environment that is no more leaves a file behind, which is said.
+    place.put("envlock.yml", "environment: env.yml\n");
+    let ran = place.run(&["convert"]).expect(0);
+    assert!(ran.stderr.contains("runtime.conda-lock.yml is of no environment any more"), "{}", ran.stderr);
+    place.run(&["check"]).expect(1);
+    std::fs::remove_file(place.path().join("runtime.conda-lock.yml")).unwrap();
+    place.run(&["check"]).expect(0);
 }
 
 #[test]

@@ -10,7 +10,7 @@ fn samples() -> Option<Vec<Place>> {
     let quickstart = Place::new();
     quickstart.copy("tests/channel/quickstart");
     let rich = Place::with(
-        "name: rich\nchannels: [\"http://127.0.0.1:8765/debian\", nodefaults]\nplatforms: [linux-64, linux-aarch64]\n\
+        "name: rich\nchannels: [\"http://127.0.0.1:8765/debian/\", nodefaults]\nplatforms: [linux-64, linux-aarch64]\n\
          variables: {A: \"b\"}\ndependencies:\n  - tzdata\n  - python=3.11 # [linux64]\n  - 'tini >=0.1,<2|3' # [linux64]\n  \
          - \"bzip2[version='>=1.0']\" # [linux64]\n  - hello-py # [linux64]\n",
     );

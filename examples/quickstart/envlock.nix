@@ -4,6 +4,11 @@
   inputHash = "3b61b86e0138dba978aa36be7c6bb0f1bcf4a1ea55c8e6a96d2f0a4de43d4227";
   options = { };
   overridden = [ ];
+  files = {
+    "conda-lock.yml" = "a051c53efade360587049c72e7330dc509e9f190674e418ace0870360f71c0bc";
+    "master.conda-lock.yml" = "92f5309f6178ffeef938d6e5fb42e3d4988c728431c01352a8f19c349c1768e1";
+    "runtime.conda-lock.yml" = "2d27c0a2fb14ed14ae027a1a73313c10126abd2ee6f6e298fc7ad6cec8cbb7cb";
+  };
   environments = {
     user = {
       aarch64-linux = {

@@ -22,11 +22,12 @@ use crate::{
 /// Runs the command.
 pub(super) fn check(arguments: &Check, settings: &Settings, printer: &Printer) -> Result<ExitCode, Error> {
     // The outputs say which options the lock was made with; to find them, read the inputs without.
-    let inputs = load(arguments, &Options::default(), &[], settings)?;
+    let load = |stated| spec::load(Path::new(""), &arguments.files, stated, &settings.variables);
+    let inputs = load(Options::default())?;
     let directory = super::output_directory(arguments.output.as_ref(), &inputs.directory);
     let nix_path = directory.join(lock::NIX_FILE);
     let Some(text) = fs::read_own(&nix_path)? else {
-        return Ok(finish(&[format!("{} is missing", nix_path.display())], arguments.json, printer));
+        return finish(&[format!("{} is missing", nix_path.display())], arguments.json, printer);
     };
     let lock = nix::read(&nix_path, &text)?;
     let overridden = lock.options.iter().filter(|(name, _)| lock.overridden.contains(*name));
@@ -34,40 +35,42 @@ pub(super) fn check(arguments: &Check, settings: &Settings, printer: &Printer) -
         Options::from_entries(&overridden.map(|(name, value)| (name.clone(), value.clone())).collect())
             .map_err(|(message, _)| lock::Error { path: nix_path.clone(), message })?;
     stated.name_map = stated.name_map.map(|file| inputs.directory.join(file).display().to_string());
-    let platforms = locked_platforms(&lock);
-    let inputs = load(arguments, &stated, &platforms, settings)?;
+    let inputs = match load(stated) {
+        // Since then every file has come to name its platforms, and --platform has no one to speak to.
+        Err(spec::Error::Usage { message, .. }) if !lock.options.is_empty() => {
+            return finish(&[message], arguments.json, printer);
+        }
+        inputs => inputs?,
+    };
 
     let mut findings = Vec::new();
     current(&inputs, &lock, &mut findings);
+    if findings.is_empty() && !nix::says(&text, &as_it_should_be(&inputs, &lock)) {
+        findings.push(format!("{} was edited: it does not say what its sources do", nix_path.display()));
+    }
     for environment in &inputs.environments {
         let path = directory.join(lock::file_name(&environment.name));
         agree(environment, &lock, &path, settings, &directory, &mut findings)?;
     }
-    Ok(finish(&findings, arguments.json, printer))
-}
-
-fn load(
-    arguments: &Check,
-    stated: &Options,
-    platforms: &[Subdir],
-    settings: &Settings,
-) -> Result<Inputs, spec::Error> {
-    let load = |platforms: &[Subdir]| {
-        spec::load(Path::new(""), &arguments.files, platforms, stated.clone(), &settings.variables)
-    };
-    // Platforms of the lock stand for --platform, which files that name their own do not take.
-    match load(platforms) {
-        Err(spec::Error::Usage { .. }) if !platforms.is_empty() => load(&[]),
-        other => other,
+    for name in convert::left_over(&directory, &lock)? {
+        findings.push(format!("{} is of no environment any more", directory.join(name).display()));
     }
+    finish(&findings, arguments.json, printer)
 }
 
-/// What --platform must have been: the platforms of the user environment.
-fn locked_platforms(lock: &Lock) -> Vec<Subdir> {
-    lock.environments
-        .first()
-        .map(|environment| environment.platforms.keys().copied().collect())
-        .unwrap_or_default()
+/// The lock with its own packages, and everything else as the inputs say it.
+fn as_it_should_be(inputs: &Inputs, lock: &Lock) -> Lock {
+    let mut wanted = lock.clone();
+    wanted.input_hash = fingerprint::input_hash(inputs);
+    wanted.options = inputs.options.entries();
+    wanted.roles.clone_from(&inputs.roles);
+    for (environment, spec) in wanted.environments.iter_mut().zip(&inputs.environments) {
+        for (locked, read) in environment.platforms.values_mut().zip(spec.platforms.values()) {
+            locked.specs = lock::stated_specs(read);
+            locked.variables.clone_from(&read.variables);
+        }
+    }
+    wanted
 }
 
 /// Finds what changed in the inputs since the lock was made.
@@ -170,6 +173,10 @@ fn agree(
     {
         findings.push(format!("{} has {} and {shown} does not", lock::NIX_FILE, platform.as_str()));
     }
+    if findings.is_empty() && lock.files.get(&lock::file_name(&spec.name)) != Some(&conda_lock::digest(&text))
+    {
+        findings.push(format!("{shown} was edited since it was written"));
+    }
     let strip = |channels: Vec<lock::LockedChannel>| -> Vec<_> {
         channels.into_iter().map(|channel| (channel.url, channel.used_env_vars)).collect()
     };
@@ -182,18 +189,18 @@ fn agree(
     Ok(())
 }
 
-fn finish(findings: &[String], as_json: bool, printer: &Printer) -> ExitCode {
+fn finish(findings: &[String], as_json: bool, printer: &Printer) -> Result<ExitCode, Error> {
     let current = findings.is_empty();
     if as_json {
-        printer.data(json!({ "current": current, "findings": findings }));
+        printer.data(json!({ "current": current, "findings": findings }))?;
     }
     if current {
         printer.note("current: the outputs agree with each other and with their sources");
-        return ExitCode::Success;
+        return Ok(ExitCode::Success);
     }
     for finding in findings {
         printer.warning(finding);
     }
     printer.error("the lock is not current", Some("run `envlock convert` and commit what it writes"));
-    ExitCode::Differs
+    Ok(ExitCode::Differs)
 }

@@ -5,9 +5,7 @@ use std::{
     path::Path,
 };
 
-use rattler_conda_types::{RepoDataRecord, Subdir};
 use serde_json::json;
-use url::Url;
 
 use crate::{
     cli::Convert,
@@ -24,12 +22,11 @@ use crate::{
     resolve::{self, Job, Mirror, Resolver, Solution},
     settings::Settings,
     spec::{
-        self, EnvSpec, Inputs, Problem,
-        channel::{Access, Context, DEFAULT_ALIAS},
-        environment::parse_platform,
+        self, EnvSpec, Environment, Inputs, Problem,
+        channel::{Access, Context},
         options::{self, Options},
     },
-    store::{self, Digests, Fetcher},
+    store::{self, Artifact, Digests, Fetcher},
 };
 
 /// Runs the command.
@@ -39,16 +36,14 @@ pub(super) fn convert(
     printer: &Printer,
 ) -> Result<ExitCode, Error> {
     let stated = stated_options(arguments)?;
-    let platforms = parse_platforms(&arguments.platform)?;
-    let inputs =
-        spec::load(Path::new(""), &arguments.files, &platforms, stated.clone(), &settings.variables)?;
+    let inputs = spec::load(Path::new(""), &arguments.files, stated.clone(), &settings.variables)?;
     for note in &inputs.notes {
         printer.note(note);
     }
     refuse_pip(&inputs)?;
 
-    let mirrors = mirrors(&arguments.mirror, settings)?;
-    let network = network(&inputs, &mirrors, arguments.offline, printer);
+    let mirrors = mirrors(&arguments.mirror, &inputs, settings)?;
+    let network = network(&inputs, &mirrors, arguments.offline, settings, printer);
     let input_hash = fingerprint::input_hash(&inputs);
     let frozen = if arguments.frozen_metadata { Some(recorded(settings, &input_hash)?) } else { None };
     let cache_only = arguments.offline || arguments.frozen_metadata;
@@ -72,21 +67,22 @@ pub(super) fn convert(
         let fetcher = Fetcher::new(settings.cache.clone(), &network);
         let mut packages = BTreeMap::new();
         for (key, solution) in &solutions {
-            packages.insert(key.clone(), packages_of(&solution.records, &fetcher, &mirrors, printer).await?);
+            packages.insert(key.clone(), packages_of(solution, &fetcher, &mirrors, printer).await?);
         }
         Ok::<_, Error>((solutions, packages))
     })?;
     // The process ends soon: waiting for idle connections would only delay it.
     runtime.shutdown_background();
-    report(&solutions, printer);
+    report(&solutions, &packages, printer);
 
     let directory = super::output_directory(arguments.output.as_ref(), &inputs.directory);
-    let lock = assemble(&inputs, &stated, input_hash, packages, settings, &directory);
-    let mut files: Vec<(String, Vec<u8>)> = lock
-        .environments
-        .iter()
-        .map(|environment| (lock::file_name(&environment.name), conda_lock::write(environment).into_bytes()))
-        .collect();
+    let mut lock = assemble(&inputs, &stated, input_hash, packages, settings, &directory);
+    let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+    for environment in &lock.environments {
+        let (name, text) = (lock::file_name(&environment.name), conda_lock::write(environment));
+        lock.files.insert(name.clone(), conda_lock::digest(&text));
+        files.push((name, text.into_bytes()));
+    }
     // Last, because it states the hashes of all the others.
     files.push((lock::NIX_FILE.to_owned(), nix::write(&lock).into_bytes()));
     let changed = fs::write_together(&directory, &files)?;
@@ -96,7 +92,13 @@ pub(super) fn convert(
         // The lock is written and right; only a later --frozen-metadata misses this.
         printer.warning(crate::causes::chain(&error));
     }
-    summary(arguments.json, &lock, &directory, &files, changed.is_empty(), printer);
+    for name in left_over(&directory, &lock)? {
+        printer.warning(format_args!(
+            "{} is of no environment any more: remove it",
+            directory.join(name).display()
+        ));
+    }
+    summary(arguments.json, &lock, &directory, &files, changed.is_empty(), printer)?;
     Ok(ExitCode::Success)
 }
 
@@ -121,23 +123,14 @@ fn stated_options(arguments: &Convert) -> Result<Options, spec::Error> {
             stated.set(name, value).map_err(usage(name))?;
         }
     }
+    for text in &arguments.platform {
+        stated.set("platforms", text).map_err(usage("platform"))?;
+    }
     for text in &arguments.virtual_package {
         let (name, version) = options::parse_virtual_package(text).map_err(usage("virtual-package"))?;
         stated.virtual_packages.insert(name, version);
     }
     Ok(stated)
-}
-
-fn parse_platforms(texts: &[String]) -> Result<Vec<Subdir>, spec::Error> {
-    let mut platforms = Vec::new();
-    for text in texts {
-        let platform = parse_platform(text)
-            .map_err(|(message, hint)| spec::Error::usage(format!("--platform: {message}"), hint))?;
-        if !platforms.contains(&platform) {
-            platforms.push(platform);
-        }
-    }
-    Ok(platforms)
 }
 
 /// PyPI requirements are understood, and there is no resolver for them yet: say so before any work.
@@ -154,36 +147,46 @@ fn refuse_pip(inputs: &Inputs) -> Result<(), spec::Error> {
     Ok(())
 }
 
-fn mirrors(texts: &[String], settings: &Settings) -> Result<Vec<Mirror>, spec::Error> {
+fn mirrors(texts: &[String], inputs: &Inputs, settings: &Settings) -> Result<Vec<Mirror>, spec::Error> {
     let usage = |(message, hint): (String, String)| spec::Error::usage(format!("--mirror: {message}"), hint);
-    let alias = Url::parse(DEFAULT_ALIAS).map_err(|error| spec::Error::usage(error.to_string(), ""))?;
-    let context = Context { alias: &alias, directory: Path::new(""), variables: &settings.variables };
-    texts.iter().map(|text| Mirror::parse(text, context).map_err(usage)).collect()
+    let context = Context { alias: &inputs.alias, directory: Path::new(""), variables: &settings.variables };
+    let mut mirrors: Vec<Mirror> = Vec::new();
+    for text in texts {
+        let mirror = Mirror::parse(text, context).map_err(usage)?;
+        if let Some(Access::Unset(name)) = &mirror.access {
+            let message = format!("the environment variable {name} is not set");
+            return Err(usage((message, format!("export {name}, or leave the credentials out of the URL"))));
+        }
+        if mirrors.iter().any(|other| other.canonical == mirror.canonical) {
+            let message = format!("{} has two mirrors", mirror.canonical);
+            return Err(usage((message, "give the one that is to be read".to_owned())));
+        }
+        mirrors.push(mirror);
+    }
+    Ok(mirrors)
 }
 
 /// Collects every credential, for the wire and for the printer to blot out.
-fn network(inputs: &Inputs, mirrors: &[Mirror], offline: bool, printer: &Printer) -> Network {
+fn network(
+    inputs: &Inputs,
+    mirrors: &[Mirror],
+    offline: bool,
+    settings: &Settings,
+    printer: &Printer,
+) -> Network {
+    let environments = inputs.environments.iter().flat_map(|environment| environment.platforms.values());
+    let channels = environments.flat_map(Environment::all_channels);
+    let of_channels = channels.filter_map(|channel| Some((channel.urls.first()?, channel.access.as_ref()?)));
+    let of_mirrors = mirrors.iter().filter_map(|mirror| Some((&mirror.url, mirror.access.as_ref()?)));
     let mut access = Vec::new();
-    let read = inputs.environments.iter().flat_map(|environment| environment.platforms.values());
-    let channels = read
-        .flat_map(|it| it.channels.iter().chain(it.conda.iter().filter_map(|spec| spec.channel.as_ref())));
-    for channel in channels {
-        for secret in channel.secrets() {
-            printer.conceal(&secret);
-        }
-        if let (Some(url), Some(Access::Url(with))) = (channel.urls.first(), &channel.access) {
-            access.push((url.clone(), with.clone()));
+    for (url, wanted) in of_channels.chain(of_mirrors) {
+        if let Access::Known(credentials) = wanted {
+            credentials.secrets().for_each(|secret| printer.conceal(secret));
+            access.push((url.clone(), credentials.clone()));
         }
     }
-    for mirror in mirrors {
-        if let Some(Access::Url(with)) = &mirror.access {
-            if let Some(password) = with.password() {
-                printer.conceal(password);
-            }
-            access.push((mirror.url.clone(), with.clone()));
-        }
-    }
-    Network { offline, access }
+    let netrc = if offline { None } else { settings.netrc(printer) };
+    Network { offline, access, netrc }
 }
 
 fn recorded(settings: &Settings, input_hash: &str) -> Result<resolve::Recorded, Error> {
@@ -202,37 +205,55 @@ fn runtime() -> Result<tokio::runtime::Runtime, fs::Error> {
     })
 }
 
-/// Records as packages; a record without sha256 is fetched to get one.
+/// Records as packages, each with a sha256 that holds what the requirements pin.
+///
+/// A record without sha256 is fetched to get one, and so is a package that is named by its URL: no
+/// channel vouches for it.
 async fn packages_of(
-    records: &[RepoDataRecord],
+    solution: &Solution,
     fetcher: &Fetcher,
     mirrors: &[Mirror],
     printer: &Printer,
 ) -> Result<Vec<Package>, store::Error> {
     let mut packages = Vec::new();
-    for record in records {
+    for record in &solution.records {
         let package = &record.package_record;
-        let mut size = package.size;
         let md5 = package.md5.map(|digest| fingerprint::hex(&digest));
-        let sha256 = if let Some(digest) = package.sha256 {
-            fingerprint::hex(&digest)
+        let sha256 = package.sha256.map(|digest| fingerprint::hex(&digest));
+        let stated = if let (Some(sha256), Some(_)) = (sha256, &record.channel) {
+            Artifact { sha256, md5, size: package.size }
         } else {
             let _waiting = printer.waiting(format!("fetching {}", record.url));
-            let promised = Digests { md5: md5.clone(), size };
+            let promised = Digests { md5, size: package.size };
             let from = resolve::read_from(&record.url, mirrors);
-            let (sha256, found) = fetcher.complete(&record.url, &from, &promised).await?;
-            size = Some(found);
-            sha256
+            fetcher.complete(&record.url, &from, &promised).await?
         };
+        if let Some(pin) = solution.pins.get(package.name.as_normalized()) {
+            let md5 = ("md5", pin.md5.as_ref().map(|it| fingerprint::hex(it)), stated.md5.clone());
+            let sha256 =
+                ("sha256", pin.sha256.as_ref().map(|it| fingerprint::hex(it)), Some(stated.sha256.clone()));
+            for (kind, expected, found) in [md5, sha256] {
+                let Some(expected) = expected else { continue };
+                if found.as_ref() != Some(&expected) {
+                    let found = found.unwrap_or_else(|| "none".to_owned());
+                    return Err(store::Error::WrongHash {
+                        url: record.url.to_string(),
+                        kind,
+                        expected,
+                        found,
+                    });
+                }
+            }
+        }
         packages.push(Package {
             kind: Kind::Conda,
             name: package.name.as_normalized().to_owned(),
             version: package.version.to_string(),
             build: Some(package.build.to_string()),
             url: record.url.to_string(),
-            sha256,
-            md5,
-            size,
+            sha256: stated.sha256,
+            md5: stated.md5,
+            size: stated.size,
             dependencies: dependencies(&package.depends),
             categories: BTreeSet::new(),
         });
@@ -257,7 +278,19 @@ fn dependencies(depends: &[String]) -> BTreeMap<String, String> {
     result
 }
 
-fn report(solutions: &BTreeMap<String, Solution>, printer: &Printer) {
+fn report(
+    solutions: &BTreeMap<String, Solution>,
+    packages: &BTreeMap<String, Vec<Package>>,
+    printer: &Printer,
+) {
+    let without: BTreeSet<&str> =
+        packages.values().flatten().filter(|it| it.md5.is_none()).map(|it| it.name.as_str()).collect();
+    if !without.is_empty() {
+        let names = without.into_iter().collect::<Vec<_>>().join(", ");
+        printer.warning(format_args!(
+            "no md5 is known of {names}: conda-lock refuses such an entry, micromamba does not"
+        ));
+    }
     for (key, solution) in solutions {
         if solution.without_timestamp > 0 {
             let count = solution.without_timestamp;
@@ -315,15 +348,19 @@ fn assemble(
         input_hash,
         options: inputs.options.entries(),
         overridden,
+        files: BTreeMap::new(),
         environments,
         roles: inputs.roles.clone(),
     }
 }
 
-/// The channels of an environment over all platforms, in their order.
+/// The channels of an environment over all platforms, in their order. Those that only stand in front
+/// of a requirement count if they want credentials: a reader must learn how to reach them.
 pub(super) fn channels(environment: &EnvSpec) -> Vec<LockedChannel> {
     let mut channels: Vec<LockedChannel> = Vec::new();
-    for channel in environment.platforms.values().flat_map(|read| &read.channels) {
+    let listed = environment.platforms.values().flat_map(|read| &read.channels);
+    let in_front = environment.platforms.values().flat_map(Environment::all_channels);
+    for channel in listed.chain(in_front.filter(|channel| !channel.used_env_vars.is_empty())) {
         let channel = LockedChannel {
             url: channel.lock_url.clone(),
             used_env_vars: channel.used_env_vars.clone(),
@@ -334,6 +371,15 @@ pub(super) fn channels(environment: &EnvSpec) -> Vec<LockedChannel> {
         }
     }
     channels
+}
+
+/// Lock files in `directory` that belong to an environment which is no more.
+pub(super) fn left_over(directory: &Path, lock: &Lock) -> Result<Vec<String>, fs::Error> {
+    let known: Vec<_> =
+        lock.environments.iter().map(|environment| lock::file_name(&environment.name)).collect();
+    let mut names = fs::names(directory)?;
+    names.retain(|name| name.ends_with(".conda-lock.yml") && !known.contains(name));
+    Ok(names)
 }
 
 /// The input files as seen from the outputs.
@@ -348,7 +394,7 @@ fn summary(
     files: &[(String, Vec<u8>)],
     unchanged: bool,
     printer: &Printer,
-) {
+) -> Result<(), Error> {
     let names: Vec<_> = files.iter().map(|(name, _)| directory.join(name).display().to_string()).collect();
     if as_json {
         let environments: BTreeMap<_, BTreeMap<_, _>> = lock
@@ -367,13 +413,14 @@ fn summary(
             "changed": !unchanged,
             "input_hash": lock.input_hash,
             "environments": environments,
-        }));
+        }))?;
     }
     if unchanged {
         printer.note(format_args!("{} unchanged", names.join(", ")));
     } else {
         printer.note(format_args!("wrote {}", names.join(", ")));
     }
+    Ok(())
 }
 
 #[cfg(test)]

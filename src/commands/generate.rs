@@ -12,11 +12,10 @@ use crate::{
 };
 
 /// Prints the completion script of a shell.
-#[allow(clippy::unnecessary_wraps, reason = "every command has the same signature")]
 pub(super) fn completions(shell: clap_complete::Shell, printer: &Printer) -> Result<ExitCode, Error> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "envlock", &mut script);
-    printer.raw(&script);
+    printer.raw(&script)?;
     Ok(ExitCode::Success)
 }
 

@@ -31,7 +31,8 @@ pub fn run(cli: &Cli, settings: &Settings, printer: &Printer) -> ExitCode {
             let hint = error.hint();
             if as_json {
                 let error = json!({ "exit_code": code as u8, "message": message, "hint": hint });
-                printer.data(json!({ "error": error }));
+                // The error itself is told below, whether or not this can be written.
+                let _ = printer.data(json!({ "error": error }));
             }
             printer.error(message, hint.as_deref());
             code

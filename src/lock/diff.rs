@@ -41,6 +41,7 @@ pub fn packages(left: &LockedPlatform, right: &LockedPlatform) -> Vec<String> {
                     ours.version, theirs.version
                 ));
             }
+            Some(theirs) if ours.build != theirs.build => lines.push(format!("{name} has another build")),
             Some(theirs) if ours.sha256 != theirs.sha256 => lines.push(format!("{name} has another sha256")),
             Some(theirs) if ours.url != theirs.url => lines.push(format!("{name} has another URL")),
             Some(_) => {}

@@ -15,6 +15,8 @@ pub struct Lock {
     pub options: BTreeMap<String, String>,
     /// The options among them that the command line gave.
     pub overridden: BTreeSet<String>,
+    /// What the `conda-lock.yml` files say, as [`super::format::conda_lock::digest`]s by file name.
+    pub files: BTreeMap<String, String>,
     /// In the order of the project: user, runtime, roles.
     pub environments: Vec<LockedEnvironment>,
     /// The roles of the project file.

@@ -3,13 +3,20 @@
 //! Guarantees: the answer follows from the records, the requirements and the options; never from
 //! this machine's own platform, clock or order of arrival.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+    sync::Arc,
+};
 
 use jiff::Timestamp;
+use rattler_cache::package_cache::PackageCache;
 use rattler_conda_types::{
     Channel as CondaChannel, GenericVirtualPackage, MatchSpec, PackageName, RepoDataRecord, Subdir,
 };
-use rattler_repodata_gateway::{ChannelConfig, Gateway, RepoData, SourceConfig, fetch::CacheAction};
+use rattler_repodata_gateway::{
+    ChannelConfig, Gateway, GatewayError, RepoData, SourceConfig, fetch::CacheAction,
+};
 use rattler_solve::{
     ChannelPriority as Priority, ChannelRepoData, ExcludeNewer, SolveError, SolverImpl, SolverTask, resolvo,
 };
@@ -17,15 +24,17 @@ use rattler_solve::{
 use super::{
     Error, Mirror, explain,
     metadata::{self, Recorded},
-    mirror::Place,
+    mirror::{Place, read_from},
     virtual_packages,
 };
 use crate::{
+    fs,
     http::Network,
     printer::{Printer, Waiting},
     spec::{
         CondaSpec, Environment,
         channel::{Access, Channel},
+        environment::Pin,
         options::{ChannelPriority, Options},
     },
 };
@@ -59,6 +68,8 @@ pub struct Solution {
     pub without_timestamp: usize,
     /// The fingerprint of all records that the solver saw.
     pub fingerprint: String,
+    /// What the requirements state about the content of packages, by package name.
+    pub pins: BTreeMap<String, Pin>,
 }
 
 /// How to reach channels.
@@ -67,6 +78,9 @@ pub struct Resolver {
     mirrors: Vec<Mirror>,
     offline: bool,
     printer: Printer,
+    /// Packages named by URL are unpacked here for this run alone: rattler's cache knows a package by
+    /// its file name, and the same name from elsewhere may be another package.
+    _unpacked: Option<tempfile::TempDir>,
 }
 
 impl Resolver {
@@ -80,8 +94,11 @@ impl Resolver {
         printer: &Printer,
     ) -> Self {
         let cache_action = if cache_only { CacheAction::ForceCacheOnly } else { CacheAction::CacheOrFetch };
+        let unpacked = fs::scratch_in(cache).ok();
+        let packages = unpacked.as_ref().map_or_else(|| cache.join("packages"), |it| it.path().to_path_buf());
         let gateway = Gateway::builder()
             .with_client(network.client())
+            .with_package_cache(PackageCache::new(packages))
             .with_cache_dir(cache.join("repodata"))
             .with_channel_config(ChannelConfig {
                 default: SourceConfig { cache_action, ..SourceConfig::default() },
@@ -89,7 +106,7 @@ impl Resolver {
             })
             .with_max_concurrent_requests(32)
             .finish();
-        Self { gateway, mirrors, offline: network.offline, printer: printer.clone() }
+        Self { gateway, mirrors, offline: network.offline, printer: printer.clone(), _unpacked: unpacked }
     }
 
     /// Solves one job. With `frozen`, the metadata must be what it was.
@@ -101,7 +118,7 @@ impl Resolver {
     ) -> Result<Solution, Error> {
         let started = std::time::Instant::now();
         let waiting = self.printer.waiting(format!("{}: reading channels", job.key()));
-        let channels = channels_of(job.spec);
+        let channels: Vec<Channel> = job.spec.all_channels().cloned().collect();
         let places: Vec<(Place, Option<&str>)> = channels
             .iter()
             .flat_map(|channel| channel.urls.iter().map(move |url| (url, channel)))
@@ -110,9 +127,10 @@ impl Resolver {
             })
             .collect();
         self.check_reachable(job.spec, &channels)?;
+        check_places(&places)?;
 
         let mut buckets: Vec<Bucket> = Vec::new();
-        let wanted: Vec<MatchSpec> = job.spec.conda.iter().map(without_channel).collect();
+        let wanted: Vec<MatchSpec> = job.spec.conda.iter().map(|spec| self.gateway_spec(spec)).collect();
         if !wanted.is_empty() {
             let output = self
                 .gateway
@@ -130,6 +148,7 @@ impl Resolver {
                 self.printer.warning_once(warning);
             }
             buckets = output.repodata.iter().map(|repodata| Bucket::new(repodata, &places)).collect();
+            self.name_package_urls(job.spec, &mut buckets);
             self.warn_of_empty_channels(&places, &buckets, job.platform).await;
         }
 
@@ -143,6 +162,7 @@ impl Resolver {
         let problem = Problem {
             buckets,
             specs: job.spec.conda.iter().map(solver_spec).collect(),
+            excluded: excluded(job.spec, &all),
             virtual_packages: virtual_packages::of(job.platform, &options.virtual_packages),
             priority: options.channel_priority.unwrap_or_default(),
             exclude_newer: options.exclude_newer,
@@ -178,7 +198,33 @@ impl Resolver {
             records.len(),
             started.elapsed().as_secs_f64()
         ));
-        Ok(Solution { records, without_timestamp, fingerprint })
+        let pinned = job.spec.conda.iter().filter(|spec| spec.pin != Pin::default());
+        let pins = pinned
+            .filter_map(|spec| {
+                Some((spec.spec.name.as_exact()?.as_normalized().to_owned(), spec.pin.clone()))
+            })
+            .collect();
+        Ok(Solution { records, without_timestamp, fingerprint, pins })
+    }
+
+    /// The requirement as the gateway wants it: a package URL as it is read.
+    fn gateway_spec(&self, spec: &CondaSpec) -> MatchSpec {
+        let mut wanted = spec.spec.clone();
+        wanted.url = wanted.url.map(|url| read_from(&url, &self.mirrors));
+        wanted
+    }
+
+    /// Gives packages that were named by URL their canonical URL.
+    fn name_package_urls(&self, spec: &Environment, buckets: &mut [Bucket]) {
+        let urls: Vec<_> = spec.conda.iter().filter_map(|spec| spec.spec.url.as_ref()).collect();
+        for record in
+            buckets.iter_mut().filter(|bucket| bucket.channel.is_none()).flat_map(|it| &mut it.records)
+        {
+            if let Some(canonical) = urls.iter().find(|url| read_from(url, &self.mirrors) == record.url) {
+                let record = Arc::make_mut(record);
+                record.url = (*canonical).clone();
+            }
+        }
     }
 
     /// Finds what cannot work before anything is asked of a server.
@@ -275,8 +321,11 @@ impl Resolver {
             let known: std::collections::BTreeSet<&str> =
                 known.names.iter().map(PackageName::as_normalized).collect();
             let unknown = job.spec.conda.iter().find(|spec| {
-                spec.spec.url.is_none()
-                    && spec.spec.name.as_exact().is_some_and(|name| !known.contains(name.as_normalized()))
+                // A virtual package is the target's, not a channel's.
+                let missing = |name: &PackageName| {
+                    !name.as_normalized().starts_with("__") && !known.contains(name.as_normalized())
+                };
+                spec.spec.url.is_none() && spec.spec.name.as_exact().is_some_and(missing)
             });
             if let Some(spec) = unknown
                 && let Some(name) = spec.spec.name.as_exact()
@@ -306,42 +355,59 @@ impl Resolver {
 }
 
 /// What the gateway's error says about which channel.
-fn channel_error(
-    error: &rattler_repodata_gateway::GatewayError,
-    places: &[(Place, Option<&str>)],
-    platform: Subdir,
-) -> Error {
-    // The gateway says which URL failed only inside its messages: find the channel in them.
-    let said = crate::causes::chain(error);
+fn channel_error(error: &GatewayError, places: &[(Place, Option<&str>)], platform: Subdir) -> Error {
     let base = |place: &Place| crate::spec::channel::bare(place.read.base_url.url());
-    let found = places.iter().find(|(place, _)| {
-        said.contains(&base(place)) || said.contains(place.read.base_url.url().path().trim_end_matches('/'))
-    });
-    let place = found.or_else(|| places.first().filter(|_| places.len() == 1));
-    let channel = place.map_or_else(
-        || places.iter().map(|(place, _)| base(place)).collect::<Vec<_>>().join(" or "),
-        |(place, _)| base(place),
-    );
-    let subdir = if said.contains("noarch") { "noarch" } else { platform.as_str() };
+    let url = explain::failed_url(error);
+    let covers = |place: &Place| {
+        url.as_ref().is_some_and(|url| url.as_str().starts_with(place.read.base_url.as_str()))
+    };
+    let place = places
+        .iter()
+        .map(|(place, _)| place)
+        .filter(|place| covers(place))
+        .max_by_key(|place| place.read.base_url.as_str().len())
+        .or_else(|| places.first().map(|(place, _)| place).filter(|_| places.len() == 1));
+    let channel = place
+        .map_or_else(|| places.iter().map(|(place, _)| base(place)).collect::<Vec<_>>().join(" or "), base);
+    let in_noarch = url.as_ref().is_some_and(|url| url.path().contains("/noarch/"));
+    let subdir = if in_noarch { "noarch" } else { platform.as_str() };
     explain::channel(error, &channel, subdir)
 }
 
-/// The channels of an environment: those it lists, then those that only a `channel::spec` names.
-fn channels_of(spec: &Environment) -> Vec<Channel> {
-    let mut channels = spec.channels.clone();
-    for channel in spec.conda.iter().filter_map(|spec| spec.channel.clone()) {
-        if !channels.contains(&channel) {
-            channels.push(channel);
+/// Two channels that are read in one place would be one to the gateway.
+fn check_places(places: &[(Place, Option<&str>)]) -> Result<(), Error> {
+    for (index, (place, _)) in places.iter().enumerate() {
+        if let Some((other, _)) =
+            places[..index].iter().find(|(other, _)| other.read.base_url == place.read.base_url)
+        {
+            let bare = |channel: &CondaChannel| crate::spec::channel::bare(channel.base_url.url());
+            return Err(Error::SamePlace {
+                first: bare(&other.canonical),
+                second: bare(&place.canonical),
+                place: bare(&place.read),
+            });
         }
     }
-    channels
+    Ok(())
 }
 
-/// The requirement as the gateway wants it: its channel is the solver's business.
-fn without_channel(spec: &CondaSpec) -> MatchSpec {
-    let mut spec = spec.spec.clone();
-    spec.channel = None;
-    spec
+/// Records that a requirement's subdir or file name rules out, with the reason as the user will read it.
+fn excluded(spec: &Environment, records: &[Arc<RepoDataRecord>]) -> HashMap<url::Url, Arc<str>> {
+    let mut excluded = HashMap::new();
+    for spec in spec.conda.iter().filter(|spec| spec.subdir.is_some() || spec.file_name.is_some()) {
+        let reason: Arc<str> = format!("`{}` asks for another file", spec.text).into();
+        for record in
+            records.iter().filter(|record| Some(&record.package_record.name) == spec.spec.name.as_exact())
+        {
+            let file = record.url.path_segments().and_then(Iterator::last).unwrap_or_default();
+            let fits = spec.subdir.as_ref().is_none_or(|subdir| *subdir == record.package_record.subdir)
+                && spec.file_name.as_deref().is_none_or(|name| name == file);
+            if !fits {
+                excluded.insert(record.url.clone(), reason.clone());
+            }
+        }
+    }
+    excluded
 }
 
 /// The requirement as the solver wants it: its channel by the URL that records have.
@@ -385,6 +451,7 @@ impl Bucket {
 struct Problem {
     buckets: Vec<Bucket>,
     specs: Vec<MatchSpec>,
+    excluded: HashMap<url::Url, Arc<str>>,
     virtual_packages: Vec<GenericVirtualPackage>,
     priority: ChannelPriority,
     exclude_newer: Option<Timestamp>,
@@ -405,6 +472,7 @@ impl Problem {
                 ChannelPriority::Disabled => Priority::Disabled,
             },
             exclude_newer: self.exclude_newer.map(ExcludeNewer::from_datetime),
+            excluded_candidates: self.excluded,
             ..available.collect::<SolverTask<_>>()
         };
         resolvo::Solver.solve(task).map(|result| result.records)

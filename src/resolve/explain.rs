@@ -4,12 +4,18 @@ use std::io::ErrorKind;
 
 use rattler_repodata_gateway::{GatewayError, fetch::FetchRepoDataError};
 
+use url::Url;
+
 use super::Error;
 
 /// What went wrong while reading a channel.
 pub(super) fn channel(error: &GatewayError, channel: &str, subdir: &str) -> Error {
     let said = crate::causes::chain(error);
     match error {
+        GatewayError::DirectUrlQueryError(url, cause) => {
+            let url = crate::spec::channel::redact(url);
+            return Error::Package { url, reason: short(&crate::causes::chain(cause)) };
+        }
         GatewayError::ShardNotCached(_)
         | GatewayError::ShardedIndexNotCached(_)
         | GatewayError::FetchRepoDataError(FetchRepoDataError::NoCacheAvailable(_)) => {
@@ -59,6 +65,20 @@ pub(super) fn channel(error: &GatewayError, channel: &str, subdir: &str) -> Erro
 }
 
 const ELSEWHERE: &str = "try again later, or read the channel from elsewhere with --mirror";
+
+/// The URL that a channel error is about, if it says so.
+pub(super) fn failed_url(error: &GatewayError) -> Option<Url> {
+    match error {
+        GatewayError::SubdirNotFoundError(missing) => {
+            missing.channel.base_url.url().join(&format!("{}/repodata.json", missing.subdir)).ok()
+        }
+        GatewayError::ShardedIndexNotCached(url)
+        | GatewayError::FetchRepoDataError(
+            FetchRepoDataError::NoCacheAvailable(url) | FetchRepoDataError::FailedToDownload(url, _),
+        ) => Some(url.clone()),
+        _ => http_error(error)?.url().cloned(),
+    }
+}
 
 /// Whether it was not the channel that failed but the directory that keeps its metadata.
 fn is_cache_failure(error: &GatewayError) -> bool {

@@ -17,7 +17,7 @@ pub struct Mirror {
     pub canonical: Url,
     /// Where to read instead; with a final `/`.
     pub url: Url,
-    /// The same with credentials, if it has any.
+    /// Its credentials, if it wants any.
     pub access: Option<Access>,
 }
 

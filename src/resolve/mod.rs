@@ -42,6 +42,24 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
+    /// Two channels are read in one place.
+    #[error("channels {first} and {second} are both read from {place}")]
+    SamePlace {
+        /// One channel.
+        first: String,
+        /// The other.
+        second: String,
+        /// Where.
+        place: String,
+    },
+    /// A package that is named by its URL cannot be had.
+    #[error("cannot read the package {url}: {reason}")]
+    Package {
+        /// The package's URL.
+        url: String,
+        /// Why.
+        reason: String,
+    },
     /// The directory that keeps metadata failed.
     #[error("cannot keep channel metadata: {reason}")]
     Cache {
@@ -78,6 +96,10 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NoSolution { hint, .. } => hint.clone(),
+            Self::SamePlace { .. } => {
+                Some("leave one of them out, or mirror them to different places".to_owned())
+            }
+            Self::Package { .. } => Some("check the URL; a mirror of its channel serves it, too".to_owned()),
             Self::Cache { .. } => Some(
                 "make the cache writable and give it space, or choose another with --cache-dir".to_owned(),
             ),

@@ -5,7 +5,10 @@
 //! A token or password is named by an environment variable (`https://host/t/$CONDA_TOKEN/channel`);
 //! conda-lock's way of recognising a literal one by the variable that holds it works, too.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use rattler_conda_types::ChannelConfig;
 use url::Url;
@@ -14,7 +17,7 @@ use url::Url;
 pub type Variables = BTreeMap<String, String>;
 
 /// Where channel names lead without `--channel-alias`.
-pub const DEFAULT_ALIAS: &str = "https://conda.anaconda.org";
+pub const DEFAULT_ALIAS: &str = "https://conda.anaconda.org/";
 
 /// What conda's `defaults` stands for on Linux and macOS.
 const DEFAULTS: [&str; 2] = ["https://repo.anaconda.com/pkgs/main/", "https://repo.anaconda.com/pkgs/r/"];
@@ -28,25 +31,58 @@ pub struct Channel {
     pub urls: Vec<Url>,
     /// The variables that hold this channel's credentials, sorted.
     pub used_env_vars: Vec<String>,
-    /// The base URL with the credentials in it, if there are any.
+    /// How the channel is reached, if it wants credentials.
     pub access: Option<Access>,
 }
 
-/// A channel's URL on the wire.
-#[derive(Clone, PartialEq, Eq)]
+/// Whether a channel's credentials are known.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// The base URL with credentials.
-    Url(Url),
+    /// They are.
+    Known(Credentials),
     /// This environment variable is not set, so the channel cannot be reached.
     Unset(String),
 }
 
-impl std::fmt::Debug for Access {
+/// Credentials as the variables hold them, not as a URL would encode them.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Credentials {
+    /// User name, or empty.
+    pub user: String,
+    /// Password, or empty.
+    pub password: String,
+    /// Token, or empty.
+    pub token: String,
+    /// The path in front of `/t/TOKEN`.
+    pub token_after: String,
+}
+
+impl std::fmt::Debug for Credentials {
     fn fmt(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
-        match self {
-            Self::Url(_) => formatter.write_str("Url(***)"),
-            Self::Unset(name) => formatter.debug_tuple("Unset").field(name).finish(),
+        formatter.write_str("Credentials(***)")
+    }
+}
+
+impl Credentials {
+    /// The values that must not be seen.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        [self.password.as_str(), self.token.as_str()].into_iter().filter(|secret| !secret.is_empty())
+    }
+
+    /// The URL with the token in its path, percent-encoded as one segment.
+    #[must_use]
+    pub fn with_token(&self, url: &Url) -> Url {
+        let Some(rest) = url.path().strip_prefix(&self.token_after).filter(|_| !self.token.is_empty()) else {
+            return url.clone();
+        };
+        let mut with = url.clone();
+        if let Ok(mut segments) = with.path_segments_mut() {
+            segments.clear().push("t").push(&self.token);
         }
+        // What is around the token is encoded already: pushing it would encode its `%` again.
+        let path = format!("{}{}{rest}", self.token_after, with.path());
+        with.set_path(&path);
+        with
     }
 }
 
@@ -56,9 +92,9 @@ pub type ChannelProblem = (String, String);
 /// What a channel's text is read against.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
-    /// Where names lead.
+    /// Where names lead; with a final `/`.
     pub alias: &'a Url,
-    /// The directory that relative paths start from.
+    /// The directory that relative paths start from; empty for the working directory.
     pub directory: &'a Path,
     /// Environment variables.
     pub variables: &'a Variables,
@@ -108,111 +144,80 @@ impl Channel {
         let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
         let (before_token, token, after_token) = split_token(path);
 
-        let mut secrets = Secrets { variables: context.variables, used: Vec::new(), unset: None };
-        let (user_name, user_value) = secrets.part(user, &["USERNAME", "USER"], false)?;
-        let (password_name, password_value) =
-            secrets.part(password, &["PASSWORD", "PASS", "TOKEN", "KEY"], true)?;
-        let (token_name, token_value) =
-            secrets.part(token, &["TOKEN", "CRED", "PASSWORD", "PASS", "KEY"], true)?;
+        let mut reader = CredentialReader { variables: context.variables, used: Vec::new(), unset: None };
+        let (user_written, user) = reader.part(user, None)?;
+        let (password_written, password) =
+            reader.part(password, Some(&["PASSWORD", "PASS", "TOKEN", "KEY"]))?;
+        let (token_written, token) =
+            reader.part(token, Some(&["TOKEN", "CRED", "PASSWORD", "PASS", "KEY"]))?;
 
-        let compose = |user: &str, password: &str, token: &str| {
-            let mut url = format!("{scheme}://{user}");
-            if !password.is_empty() {
-                url.push(':');
-                url.push_str(password);
-            }
-            if !user.is_empty() || !password.is_empty() {
-                url.push('@');
-            }
-            url.push_str(host);
-            url.push_str(before_token);
-            if !token.is_empty() {
-                url.push_str("/t/");
-                url.push_str(token);
-            }
-            url.push_str(after_token);
-            url
-        };
-        let plain = compose("", "", "");
+        let plain = format!("{scheme}://{host}{before_token}{after_token}");
         if plain.contains('$') {
             return Err((
                 format!("channel `{}` has an environment variable outside its credentials", redact(written)),
                 "only the user, the password and the token (/t/$CONDA_TOKEN/) may be variables".to_owned(),
             ));
         }
-        let wrong = |error| {
+        let url = slashed(Url::parse(&plain).map_err(|error| {
             let message = format!("channel `{}` is not a URL: {error}", redact(written));
             (message, "write it like https://host/channel".to_owned())
-        };
-        let url = slashed(Url::parse(&plain).map_err(wrong)?);
+        })?);
         if url.query().is_some() || url.fragment().is_some() {
             return Err((
                 format!("channel `{}` has a query or a fragment", redact(written)),
                 "a channel's URL ends with the channel's name".to_owned(),
             ));
         }
-        let access = if user.is_empty() && token.is_empty() {
+        let access = if user_written.is_empty() && token_written.is_empty() {
             None
-        } else if let Some(name) = secrets.unset {
+        } else if let Some(name) = reader.unset {
             Some(Access::Unset(name))
         } else {
-            Some(Access::Url(slashed(
-                Url::parse(&compose(&user_value, &password_value, &token_value)).map_err(wrong)?,
-            )))
+            Some(Access::Known(Credentials { user, password, token, token_after: before_token.to_owned() }))
         };
-        secrets.used.sort();
-        secrets.used.dedup();
+        let colon = if password_written.is_empty() { "" } else { ":" };
+        let at = if user_written.is_empty() { "" } else { "@" };
+        let token_path = if token_written.is_empty() { String::new() } else { format!("/t/{token_written}") };
+        reader.used.sort();
+        reader.used.dedup();
         Ok(Self {
-            lock_url: compose(&user_name, &password_name, &token_name).trim_end_matches('/').to_owned(),
+            // As written to its last slash: conda-lock hashes that text.
+            lock_url: format!(
+                "{scheme}://{user_written}{colon}{password_written}{at}{host}{before_token}{token_path}{after_token}"
+            ),
             urls: vec![url],
-            used_env_vars: secrets.used,
+            used_env_vars: reader.used,
             access,
         })
     }
-
-    /// The values that must not be seen.
-    pub fn secrets(&self) -> Vec<String> {
-        let Some(Access::Url(url)) = &self.access else { return Vec::new() };
-        let token = split_token(url.path()).1;
-        [url.password().unwrap_or_default(), token]
-            .into_iter()
-            .filter(|s| !s.is_empty())
-            .map(str::to_owned)
-            .collect()
-    }
 }
 
-struct Secrets<'a> {
+struct CredentialReader<'a> {
     variables: &'a Variables,
     used: Vec<String>,
     unset: Option<String>,
 }
 
-impl Secrets<'_> {
-    /// How to write a part of the credentials, and its value.
-    fn part(
-        &mut self,
-        text: &str,
-        suffixes: &[&str],
-        secret: bool,
-    ) -> Result<(String, String), ChannelProblem> {
+impl CredentialReader<'_> {
+    /// How to write a part of the credentials, and its value. A part with `suffixes` is a secret: it
+    /// may be literal only if a variable holds it, best one whose name ends so.
+    fn part(&mut self, text: &str, suffixes: Option<&[&str]>) -> Result<(String, String), ChannelProblem> {
         if text.is_empty() {
             return Ok((String::new(), String::new()));
         }
-        let name = if let Some(name) = text.strip_prefix('$') {
-            name.trim_matches(['{', '}']).to_owned()
-        } else if let Some(name) = self.holder(text, suffixes) {
-            name
-        } else if secret {
-            return Err((
-                "a channel's URL holds a password or token in plain text".to_owned(),
-                "put it into an environment variable and write its name: https://host/t/$CONDA_TOKEN/channel"
-                    .to_owned(),
-            ));
-        } else {
-            return Ok((text.to_owned(), text.to_owned()));
+        let name = match (text.strip_prefix('$'), suffixes) {
+            (Some(name), _) => name.trim_matches(['{', '}']).to_owned(),
+            (None, None) => return Ok((text.to_owned(), text.to_owned())),
+            (None, Some(suffixes)) => self.holder(text, suffixes).ok_or_else(|| {
+                (
+                    "a channel's URL holds a password or token in plain text".to_owned(),
+                    "put it into an environment variable and write its name: https://host/t/$CONDA_TOKEN/channel"
+                        .to_owned(),
+                )
+            })?,
         };
-        let value = self.variables.get(&name).cloned().unwrap_or_else(|| {
+        let value = self.variables.get(&name).filter(|value| !value.is_empty()).cloned();
+        let value = value.unwrap_or_else(|| {
             self.unset.get_or_insert_with(|| name.clone());
             String::new()
         });
@@ -240,14 +245,25 @@ fn split_token(path: &str) -> (&str, &str, &str) {
     (&path[..start], &token[..end], &token[end..])
 }
 
-/// A URL's text without the parts that may be secret.
+/// A text with a URL in it, without the parts that may be secret.
 pub fn redact(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+    // `git@` of an SSH URL is an account that everybody has.
+    let user = if scheme.ends_with("ssh") && !user.is_empty() && !user.contains(':') {
+        format!("{user}@")
+    } else {
+        String::new()
+    };
     let (before, token, after) = split_token(path);
     let token = if token.is_empty() { "" } else { "/t/***" };
-    format!("{scheme}://{host}{before}{token}{after}")
+    format!("{scheme}://{user}{host}{before}{token}{after}")
+}
+
+/// [`redact`] for each word of a line.
+pub fn redact_words(line: &str) -> String {
+    line.split(' ').map(redact).collect::<Vec<_>>().join(" ")
 }
 
 /// The URL without its final slash.
@@ -255,15 +271,17 @@ pub fn bare(url: &Url) -> String {
     url.as_str().trim_end_matches('/').to_owned()
 }
 
-fn slashed(mut url: Url) -> Url {
+/// The URL with a final slash, so that joining a name to it keeps its own path.
+pub fn slashed(mut url: Url) -> Url {
     if !url.path().ends_with('/') {
         url.set_path(&format!("{}/", url.path()));
     }
     url
 }
 
-fn absolute(directory: &Path) -> std::path::PathBuf {
-    std::path::absolute(directory).unwrap_or_else(|_| directory.to_path_buf())
+/// The directory as an absolute path; the empty one is the working directory.
+fn absolute(directory: &Path) -> PathBuf {
+    std::path::absolute(Path::new(".").join(directory)).unwrap_or_else(|_| directory.to_path_buf())
 }
 
 #[cfg(test)]
@@ -280,6 +298,13 @@ mod tests {
         )
     }
 
+    fn known(written: &str, variables: &[(&str, &str)]) -> Credentials {
+        match parse(written, variables).unwrap().access {
+            Some(Access::Known(credentials)) => credentials,
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
     fn names_and_urls() {
         let url = |written| parse(written, &[]).unwrap().urls[0].to_string();
@@ -294,13 +319,18 @@ mod tests {
 
     #[test]
     fn credentials_are_named_and_never_written() {
-        let channel = parse("https://u:$PW@h/t/${TOK}/c", &[("PW", "p"), ("TOK", "s3")]).unwrap();
-        assert_eq!(channel.lock_url, "https://u:${PW}@h/t/${TOK}/c");
-        assert_eq!(channel.urls[0].as_str(), "https://h/c/");
+        let variables = [("PW", "p@s/s"), ("TOK", "s3/c r")];
+        let channel = parse("https://u:$PW@h/a/t/${TOK}/c", &variables).unwrap();
+        assert_eq!(channel.lock_url, "https://u:${PW}@h/a/t/${TOK}/c");
+        assert_eq!(channel.urls[0].as_str(), "https://h/a/c/");
         assert_eq!(channel.used_env_vars, ["PW", "TOK"]);
-        assert_eq!(channel.access, Some(Access::Url(Url::parse("https://u:p@h/t/s3/c/").unwrap())));
-        assert_eq!(channel.secrets(), ["p", "s3"]);
-        assert!(!format!("{channel:?}").contains("s3"));
+        assert!(!format!("{channel:?}").contains("p@s/s"));
+
+        let credentials = known("https://u:$PW@h/a/t/${TOK}/c", &variables);
+        assert_eq!((credentials.user.as_str(), credentials.password.as_str()), ("u", "p@s/s"));
+        assert_eq!(credentials.secrets().collect::<Vec<_>>(), ["p@s/s", "s3/c r"]);
+        let wire = credentials.with_token(&Url::parse("https://h/a/c/noarch/x%21y.json").unwrap());
+        assert_eq!(wire.as_str(), "https://h/a/t/s3%2Fc%20r/c/noarch/x%21y.json");
     }
 
     #[test]
@@ -309,11 +339,25 @@ mod tests {
         assert_eq!(channel.lock_url, "https://h/t/${MY_REPO_TOKEN}/c");
         let (message, _) = parse("https://h/t/s3cret/c", &[]).unwrap_err();
         assert!(!message.contains("s3cret"));
+        // A user name is no secret, and must not change with the variables of whoever looks.
+        assert_eq!(
+            parse("https://root:$P@h/c", &[("USER", "root")]).unwrap().lock_url,
+            "https://root:${P}@h/c"
+        );
     }
 
     #[test]
-    fn an_unset_variable_is_known_by_name() {
-        let channel = parse("https://h/t/$TOK/c", &[]).unwrap();
-        assert_eq!(channel.access, Some(Access::Unset("TOK".to_owned())));
+    fn an_unset_or_empty_variable_is_known_by_name() {
+        for variables in [&[][..], &[("TOK", "")]] {
+            let channel = parse("https://h/t/$TOK/c", variables).unwrap();
+            assert_eq!(channel.access, Some(Access::Unset("TOK".to_owned())));
+        }
+    }
+
+    #[test]
+    fn secrets_are_redacted_wherever_a_url_stands() {
+        assert_eq!(redact_words("--index-url=https://u:p@h/t/x/y a"), "--index-url=https://h/t/***/y a");
+        assert_eq!(redact_words("a @ git+https://tok@h/a.git"), "a @ git+https://h/a.git");
+        assert_eq!(redact_words("git+ssh://git@h/a.git"), "git+ssh://git@h/a.git");
     }
 }

@@ -5,11 +5,12 @@
 
 use std::{collections::BTreeMap, str::FromStr, sync::Arc};
 
-use rattler_conda_types::{MatchSpec, ParseMatchSpecOptions, Subdir};
+use rattler_conda_types::{MatchSpec, PackageName, ParseMatchSpecOptions, Subdir};
+use rattler_digest::{Md5, Md5Hash, Sha256, Sha256Hash, parse_digest_from_hex};
 
 use super::{
     Position, Problem,
-    channel::{Channel, Context},
+    channel::{Channel, ChannelProblem, Context},
     nearest,
     pip::{self, PipLine},
     selectors,
@@ -35,14 +36,45 @@ pub struct CondaSpec {
     pub file: Arc<str>,
     /// Where.
     pub position: Position,
-    /// As written, with single spaces.
+    /// As written, with single spaces, and with variables for credentials.
     pub text: String,
-    /// What it says.
+    /// What it says about name, version and build, or the URL of the package.
     pub spec: MatchSpec,
     /// The channel before `::` or in `[channel=…]`, if any.
     pub channel: Option<Channel>,
+    /// The subdir behind that channel or in `[subdir=…]`, if any.
+    pub subdir: Option<String>,
+    /// The file in `[fn=…]`, if any.
+    pub file_name: Option<String>,
+    /// What the file must hash to.
+    pub pin: Pin,
     /// The category of its file.
     pub category: String,
+}
+
+impl Default for CondaSpec {
+    fn default() -> Self {
+        Self {
+            file: "".into(),
+            position: Position { line: 1, column: 1 },
+            text: String::new(),
+            spec: MatchSpec::from(PackageName::new_unchecked("")),
+            channel: None,
+            subdir: None,
+            file_name: None,
+            pin: Pin::default(),
+            category: String::new(),
+        }
+    }
+}
+
+/// The digests that a requirement states.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pin {
+    /// md5 of the artifact.
+    pub md5: Option<Md5Hash>,
+    /// sha256 of the artifact.
+    pub sha256: Option<Sha256Hash>,
 }
 
 /// An `env.yml`, read for one platform.
@@ -58,6 +90,14 @@ pub struct Environment {
     pub variables: BTreeMap<String, String>,
     /// What was ignored on purpose, in words.
     pub notes: Vec<String>,
+}
+
+impl Environment {
+    /// The channels it lists, then those that only stand in front of a requirement.
+    pub fn all_channels(&self) -> impl Iterator<Item = &Channel> {
+        let in_front = self.conda.iter().filter_map(|spec| spec.channel.as_ref());
+        self.channels.iter().chain(in_front.filter(|channel| !self.channels.contains(channel)))
+    }
 }
 
 /// Reads the `platforms:` of a file; they cannot depend on the platform.
@@ -135,6 +175,8 @@ impl Reader<'_> {
         }
         for (key, node) in entries {
             match key.name.as_str() {
+                // Of no use here: an environment is named by its place in the project.
+                "name" if matches!(node.value, Value::Null | Value::Number(_)) => {}
                 "name" => drop(string(self.file, node, "`name`")?),
                 "channels" => self.channels(node)?,
                 "dependencies" => self.dependencies(node)?,
@@ -249,40 +291,86 @@ impl Reader<'_> {
     fn conda_spec(&mut self, written: &str, position: Position) -> Result<(), Problem> {
         let text = written.split_whitespace().collect::<Vec<_>>().join(" ");
         let problem = |message: String| Problem::at(self.file, position, message);
-        let spec = MatchSpec::from_str(&text, ParseMatchSpecOptions::lenient()).map_err(|error| {
-            problem(format!("`{text}` is not a match spec: {}", crate::causes::chain(&error)))
-                .with_hint("write it like `python=3.11`, `numpy >=1.26,<3` or `conda-forge::celery`")
+        bounded(&text).map_err(|message| problem(message).with_hint("split it, or write it more simply"))?;
+        let head = text.find('[').unwrap_or(text.len());
+        let mut read = if text[..head].contains("://") && !text[..head].contains("::") {
+            package_url(&text)
+        } else {
+            self.match_spec(&text)
+        }
+        .map_err(|(message, hint)| problem(message).with_hint(hint))?;
+        read.file = self.file.clone();
+        read.position = position;
+        read.category.clone_from(&self.category);
+        self.result.conda.push(read);
+        Ok(())
+    }
+
+    /// `name`, `name=version=build`, `channel/subdir::name[key=value]`.
+    fn match_spec(&self, text: &str) -> Result<CondaSpec, ChannelProblem> {
+        let head = text.find('[').unwrap_or(text.len());
+        let (prefix, rest) = match text[..head].rfind("::") {
+            Some(at) => (&text[..at], text[at + 2..].trim_start()),
+            None => ("", text),
+        };
+        let (prefix, mut subdir) = match prefix.rsplit_once('/') {
+            Some((channel, last)) if Subdir::from_str(last).is_ok() => (channel, Some(last.to_owned())),
+            _ => (prefix, None),
+        };
+        let mut channel = if prefix.is_empty() { None } else { Some(Channel::parse(prefix, self.context)?) };
+        // What is shown and locked names a credential's variable, never its value.
+        let in_front = channel.as_ref().map_or_else(String::new, |channel| {
+            let subdir = subdir.as_ref().map_or_else(String::new, |subdir| format!("/{subdir}"));
+            format!("{}{subdir}::", channel.lock_url)
+        });
+        let text = format!("{in_front}{rest}");
+        let wrong = |message: String| (message, WRITE_SPEC.to_owned());
+        let head = rest.find('[').unwrap_or(rest.len());
+        if rest[head..].contains("://") {
+            return Err((
+                format!(
+                    "`{}` has a URL in its brackets",
+                    super::channel::redact(&text[..text.len() - rest.len() + head])
+                ),
+                "write a channel in front, `https://host/channel::name`, and a package by its URL alone"
+                    .to_owned(),
+            ));
+        }
+        if rest[..head].contains(':') {
+            return Err((
+                format!("`{text}` has a single colon"),
+                "a channel stands in front of two: `conda-forge::numpy`".to_owned(),
+            ));
+        }
+        let mut spec = MatchSpec::from_str(rest, ParseMatchSpecOptions::lenient()).map_err(|error| {
+            wrong(format!("`{text}` is not a match spec: {}", crate::causes::chain(&error)))
         })?;
         // `foo bar` parses as version `bar`: almost always two packages on one line.
         if let Some(version) = &spec.version
-            && spec.url.is_none()
             && !version.to_string().contains(|c: char| c.is_ascii_digit() || c == '*')
         {
             let version = version.to_string();
-            let version = version.trim_start_matches('=');
-            return Err(problem(format!("`{text}` asks for the version `{version}`"))
-                .with_hint("one package a line; a version has a digit in it"));
+            return Err((
+                format!("`{text}` asks for the version `{}`", version.trim_start_matches('=')),
+                "one package a line; a version has a digit in it".to_owned(),
+            ));
         }
-        let channel = match &spec.channel {
-            None => None,
-            Some(channel) => {
-                let name = channel.name.clone().unwrap_or_else(|| channel.base_url.to_string());
-                let written = text.split_once("::").map_or(name.as_str(), |(prefix, _)| prefix);
-                let parsed =
-                    Channel::parse(written, self.context).or_else(|_| Channel::parse(&name, self.context));
-                Some(parsed.map_err(|(message, hint)| problem(message).with_hint(hint))?)
+        if let Some(stated) = spec.channel.take() {
+            let name = stated.name.clone().unwrap_or_else(|| stated.base_url.to_string());
+            let stated = Channel::parse(&name, self.context)?;
+            if channel.as_ref().is_some_and(|channel| *channel != stated) {
+                return Err(wrong(format!("`{text}` names two channels")));
             }
-        };
-        let category = self.category.clone();
-        self.result.conda.push(CondaSpec {
-            file: self.file.clone(),
-            position,
-            text,
-            spec,
-            channel,
-            category,
-        });
-        Ok(())
+            channel = Some(stated);
+        }
+        if let Some(stated) = spec.subdir.take()
+            && subdir.replace(stated.clone()).is_some_and(|subdir| subdir != stated)
+        {
+            return Err(wrong(format!("`{text}` names two subdirs")));
+        }
+        let file_name = spec.file_name.take();
+        let pin = Pin { md5: spec.md5.take(), sha256: spec.sha256.take() };
+        Ok(CondaSpec { text, spec, channel, subdir, file_name, pin, ..CondaSpec::default() })
     }
 
     fn variables(&mut self, node: &Node) -> Result<(), Problem> {
@@ -307,8 +395,17 @@ pub(super) fn variables(file: &str, node: &Node) -> Result<BTreeMap<String, Stri
             .with_hint("use letters, digits and `_`"));
         }
         let text = match &value.value {
+            Value::String(text) if value.plain && changes_in_yaml_1_1(text) => {
+                return Err(value
+                    .problem(file, format!("the unquoted {text} is no text to every YAML reader"))
+                    .with_hint(format!("quote it: `{}: \"{text}\"`", key.name)));
+            }
             Value::String(text) => text.clone(),
-            Value::Null => String::new(),
+            Value::Null => {
+                return Err(value
+                    .problem(file, format!("`{}` has no value", key.name))
+                    .with_hint(format!("for an empty one write `{}: \"\"`", key.name)));
+            }
             // 8080 reads the same in every YAML; 3.10, 0o17 and 1e3 do not.
             Value::Number(written)
                 if written.parse::<i64>().is_ok_and(|number| number.to_string() == *written) =>
@@ -337,6 +434,64 @@ pub(super) fn variables(file: &str, node: &Node) -> Result<BTreeMap<String, Stri
         result.insert(key.name.clone(), text);
     }
     Ok(result)
+}
+
+const WRITE_SPEC: &str = "write it like `python=3.11`, `numpy >=1.26,<3` or `conda-forge::celery`";
+
+/// Refuses what is longer or nested deeper than any requirement: parsers behind us may recurse.
+pub(super) fn bounded(text: &str) -> Result<(), String> {
+    let mut depth = 0_u32;
+    let deep = text.chars().any(|character| {
+        match character {
+            '(' | '[' => depth += 1,
+            ')' | ']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > 32
+    });
+    if text.len() > 4096 || deep {
+        let start: String = text.chars().take(40).collect();
+        return Err(format!("`{start}…` is longer or nested deeper than a requirement may be"));
+    }
+    Ok(())
+}
+
+/// A package by its URL, with `#md5` or `#sha256:…` behind it if its content is to be checked.
+fn package_url(text: &str) -> Result<CondaSpec, ChannelProblem> {
+    if super::channel::redact(text) != text || text.contains('$') {
+        return Err((
+            "a package URL holds credentials".to_owned(),
+            "give them in ~/.netrc, and leave them out of the URL".to_owned(),
+        ));
+    }
+    let wrong = |message: String| {
+        (message, "write it like https://host/channel/linux-64/name-1.0-0.conda#sha256:…".to_owned())
+    };
+    let (url, fragment) = text.split_once('#').unwrap_or((text, ""));
+    let digits = fragment.rsplit([':', '=']).next().unwrap_or_default();
+    let mut pin = Pin::default();
+    match digits.len() {
+        0 if fragment.is_empty() => {}
+        32 => pin.md5 = parse_digest_from_hex::<Md5>(digits),
+        64 => pin.sha256 = parse_digest_from_hex::<Sha256>(digits),
+        _ => {}
+    }
+    if !fragment.is_empty() && pin == Pin::default() {
+        return Err(wrong(format!("`#{fragment}` is neither an md5 nor a sha256")));
+    }
+    let spec = MatchSpec::from_str(url, ParseMatchSpecOptions::lenient())
+        .map_err(|error| wrong(format!("`{text}` is not a package URL: {}", crate::causes::chain(&error))))?;
+    Ok(CondaSpec { text: text.to_owned(), spec, pin, ..CondaSpec::default() })
+}
+
+/// Whether a YAML 1.1 reader takes this plain text for a boolean, a date or a number to the base 60.
+fn changes_in_yaml_1_1(text: &str) -> bool {
+    let word = text.to_ascii_lowercase();
+    let digits = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_digit());
+    let parts = |separator: char| text.split(separator).all(digits) && text.contains(separator);
+    matches!(word.as_str(), "y" | "n" | "yes" | "no" | "on" | "off")
+        || parts(':')
+        || (parts('-') && text.matches('-').count() == 2)
 }
 
 /// Refuses a key that is not known, with the nearest one that is.

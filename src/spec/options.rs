@@ -6,10 +6,13 @@
 use std::collections::BTreeMap;
 
 use jiff::{Timestamp, civil, tz::TimeZone};
-use rattler_conda_types::{PackageName, Version};
+use rattler_conda_types::{PackageName, Subdir, Version};
 use url::Url;
 
-use super::nearest;
+use super::{
+    channel::{redact, slashed},
+    nearest,
+};
 
 /// How channels rank.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -47,6 +50,8 @@ pub struct Options {
     pub name_map: Option<String>,
     /// How conflicting pip requirements are read; unset: by the solved pip.
     pub pip_resolver: Option<PipResolver>,
+    /// What to lock for where a file names no platforms.
+    pub platforms: Vec<Subdir>,
     /// Virtual packages of the target, by name: `VERSION` or `VERSION=BUILD`.
     pub virtual_packages: BTreeMap<String, String>,
 }
@@ -63,6 +68,14 @@ impl Options {
             "exclude-newer" => self.exclude_newer = Some(parse_exclude_newer(value)?),
             "name-map" => self.name_map = Some(value.to_owned()),
             "pip-resolver" => self.pip_resolver = Some(parse_choice(name, value)?),
+            "platforms" => {
+                for platform in value.split_whitespace() {
+                    let platform = super::environment::parse_platform(platform)?;
+                    if !self.platforms.contains(&platform) {
+                        self.platforms.push(platform);
+                    }
+                }
+            }
             _ => return Err((format!("unknown option `{name}`"), "see `envlock convert --help`".to_owned())),
         }
         Ok(())
@@ -79,6 +92,7 @@ impl Options {
             exclude_newer: self.exclude_newer.or(weaker.exclude_newer),
             name_map: self.name_map.or_else(|| weaker.name_map.clone()),
             pip_resolver: self.pip_resolver.or(weaker.pip_resolver),
+            platforms: if self.platforms.is_empty() { weaker.platforms.clone() } else { self.platforms },
             virtual_packages,
         }
     }
@@ -95,6 +109,8 @@ impl Options {
         add("channel-priority", self.channel_priority.map(|choice| choice_name(&choice)));
         add("exclude-newer", self.exclude_newer.map(|instant| instant.to_string()));
         add("name-map", self.name_map.clone());
+        let platforms = self.platforms.iter().map(|platform| platform.as_str()).collect::<Vec<_>>().join(" ");
+        add("platforms", (!platforms.is_empty()).then_some(platforms));
         add("pip-resolver", self.pip_resolver.map(|choice| choice_name(&choice)));
         for (name, version) in &self.virtual_packages {
             add(&format!("virtual-packages.{name}"), Some(version.clone()));
@@ -119,7 +135,12 @@ impl Options {
 
 fn parse_alias(value: &str) -> Result<Url, Wrong> {
     match Url::parse(value) {
-        Ok(url) if matches!(url.scheme(), "http" | "https" | "file") => Ok(url),
+        Ok(_) if redact(value) != value => Err((
+            format!("channel alias `{}` holds credentials", redact(value)),
+            "give them in ~/.netrc, or in the URL of a channel: https://host/t/$CONDA_TOKEN/channel"
+                .to_owned(),
+        )),
+        Ok(url) if matches!(url.scheme(), "http" | "https" | "file") => Ok(slashed(url)),
         _ => Err((
             format!("channel alias `{value}` is not a URL"),
             format!("the usual one is {}", super::channel::DEFAULT_ALIAS),

@@ -24,7 +24,7 @@ pub struct PipLine {
     pub file: Arc<str>,
     /// Where.
     pub position: Position,
-    /// The line without its comment.
+    /// The line without its comment, and without credentials.
     pub text: String,
     /// What it says.
     pub item: PipItem,
@@ -119,9 +119,12 @@ impl Reader<'_> {
         if text.is_empty() {
             return Ok(());
         }
+        let shown = super::channel::redact_words(text);
         let problem = |message: String| Problem::at(file, position, message);
+        super::environment::bounded(text)
+            .map_err(|message| problem(message).with_hint("split it, or write it more simply"))?;
         let push = |lines: &mut Vec<PipLine>, item| {
-            lines.push(PipLine { file: file.clone(), position, text: text.to_owned(), item });
+            lines.push(PipLine { file: file.clone(), position, text: shown.clone(), item });
         };
         if !text.starts_with('-') {
             let (body, hashes) = split_hashes(text)
@@ -130,7 +133,7 @@ impl Reader<'_> {
                 PipItem::Location { location: body.to_owned(), editable: false, hashes }
             } else {
                 let requirement = parse_requirement(body).map_err(|error| {
-                    problem(format!("`{body}` is not a requirement: {error}"))
+                    problem(format!("`{}` is not a requirement: {error}", super::channel::redact_words(body)))
                         .with_hint("write it like `name[extra]>=1.0; python_version < \"3.12\"`")
                 })?;
                 PipItem::Requirement { requirement: Box::new(requirement), hashes, constraint }

@@ -7,7 +7,7 @@
 
 use rattler_conda_types::Subdir;
 
-use super::{Position, Problem, nearest};
+use super::{Position, Problem, nearest, yaml};
 
 /// The names that a selector may use.
 const NAMES: [&str; 12] = [
@@ -17,14 +17,18 @@ const NAMES: [&str; 12] = [
 
 /// Empties the lines of `text` whose selector does not hold for `platform`.
 pub(super) fn apply(file: &str, text: &str, platform: Subdir) -> Result<String, Problem> {
+    // Duplicate keys that selectors keep apart make the whole file invalid: then no line is known to be text.
+    let text_lines = yaml::parse(file, text).map(|root| root.text_lines()).unwrap_or_default();
     let mut result = String::with_capacity(text.len());
     for (index, line) in text.lines().enumerate() {
-        let keep = match comment_selector(line) {
+        let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
+        let keep = match comment_selector(line).filter(|_| !text_lines.contains(&number)) {
             None => true,
-            Some((column, expression)) => holds(expression, platform).map_err(|error| {
-                let position = Position::new(index + 1, column);
-                Problem::at(file, position, error.message).with_hint(error.hint)
-            })?,
+            Some(Selector { column, expression, certain }) => match holds(expression, platform) {
+                Ok(holds) => holds,
+                Err(_) if !certain => true,
+                Err(error) => return Err(error.at(file, Position::new(index + 1, column))),
+            },
         };
         if keep {
             result.push_str(line);
@@ -34,17 +38,34 @@ pub(super) fn apply(file: &str, text: &str, platform: Subdir) -> Result<String, 
     Ok(result)
 }
 
-/// The selector of a line and the column (from 1) where its expression begins.
-fn comment_selector(line: &str) -> Option<(usize, &str)> {
-    let comment = comment_start(line)?;
+/// The selector of a line.
+struct Selector<'a> {
+    /// Where its expression begins, from 1.
+    column: usize,
+    expression: &'a str,
+    /// Whether it opens the comment: else it may be no selector but words in brackets.
+    certain: bool,
+}
+
+/// Finds the last brackets of a line's comment, unless parentheses follow: `[text](link)` is none.
+fn comment_selector(line: &str) -> Option<Selector<'_>> {
+    let start = comment_start(line)?;
     // A line that is a comment as a whole says nothing to anybody.
-    if line[..comment].trim().is_empty() {
+    if line[..start].trim().is_empty() {
         return None;
     }
-    let inner = line[comment + 1..].trim_start().strip_prefix('[')?;
-    let inner = &inner[..inner.find(']')?];
-    let offset = inner.as_ptr() as usize - line.as_ptr() as usize;
-    Some((line[..offset].chars().count() + 1, inner))
+    let comment = &line[start + 1..];
+    let close = comment.rfind(']')?;
+    let open = comment[..close].rfind('[')?;
+    if comment[close..].contains(['(', ')']) {
+        return None;
+    }
+    let offset = start + 1 + open + 1;
+    Some(Selector {
+        column: line[..offset].chars().count() + 1,
+        expression: &comment[open + 1..close],
+        certain: comment[..open].trim().is_empty(),
+    })
 }
 
 /// Where the comment of a line begins: at a `#` after white space and outside quotes.
@@ -195,15 +216,20 @@ mod tests {
 
     #[test]
     fn lines_keep_their_numbers() {
+        let apply = |text: &str| apply("f", text, Subdir::Linux64).unwrap();
         let text = "a # [win]\nb # [linux]\nc # see [1]\n'x # [win]'\nurl#[win]\n  # [win]\n";
-        let applied = apply("f", text, Subdir::Linux64).unwrap();
-        assert_eq!(applied, "\nb # [linux]\nc # see [1]\n'x # [win]'\nurl#[win]\n  # [win]\n");
+        assert_eq!(apply(text), "\nb # [linux]\nc # see [1]\n'x # [win]'\nurl#[win]\n  # [win]\n");
+        // Behind words, a selector is one if it reads as one; a link is none.
+        assert_eq!(apply("- a # broken [osx]\n- b # [docs](u)\n"), "\n- b # [docs](u)\n");
+        // Inside a text there are no comments.
+        let block = "a: |\n  keep # [osx]\n  end\nb: x # [osx]\n";
+        assert_eq!(apply(block), "a: |\n  keep # [osx]\n  end\n\n");
     }
 
     #[test]
     fn an_unknown_name_is_placed() {
-        let problem = apply("f", "ok\n- a # [linx]\n", Subdir::Linux64).unwrap_err();
-        assert_eq!(problem.position, Some(Position { line: 2, column: 8 }));
+        let problem = apply("f", "ok: 1\nb: 2 # [linx]\n", Subdir::Linux64).unwrap_err();
+        assert_eq!(problem.position, Some(Position { line: 2, column: 9 }));
         assert_eq!(problem.hint.as_deref(), Some("did you mean `linux`?"));
     }
 }

@@ -30,6 +30,8 @@ pub struct Inputs {
     pub roles: BTreeMap<String, Role>,
     /// The options that hold: the command line's, else the project file's.
     pub options: Options,
+    /// Where channel names lead.
+    pub alias: Url,
     /// conda name → PyPI name, from `--name-map`.
     pub name_map: NameMap,
     /// The directory of the first file: where outputs go without `-o`.
@@ -46,10 +48,15 @@ pub struct Inputs {
 pub fn load(
     directory: &Path,
     files: &[PathBuf],
-    platforms: &[Subdir],
     options: Options,
     variables: &Variables,
 ) -> Result<Inputs, Error> {
+    if let Some(file) = files.iter().find(|file| file.exists() && !file.is_file() && !file.is_dir()) {
+        return Err(Error::usage(
+            format!("{} is no regular file, and outputs go beside the first file", file.display()),
+            "save the environment as env.yml first",
+        ));
+    }
     let files = if files.is_empty() { vec![default_file(directory)?] } else { files.to_vec() };
     let (project, files) = find_project(&files)?;
     let base = files.first().map(|file| parent(file)).unwrap_or_default();
@@ -68,7 +75,7 @@ pub fn load(
         Some(alias) => alias.clone(),
         None => Url::parse(DEFAULT_ALIAS).map_err(|error| Error::usage(error.to_string(), ""))?,
     };
-    let loader = Loader { platforms, alias: &alias, variables };
+    let loader = Loader { platforms: &options.platforms, alias: &alias, variables };
 
     let mut environments = vec![loader.environment(USER, &files)?];
     if let Some(file) = &project.runtime {
@@ -79,7 +86,7 @@ pub fn load(
             environments.push(loader.environment(name, &[base.join(file)])?);
         }
     }
-    if !platforms.is_empty() && environments.iter().all(|environment| environment.states_platforms) {
+    if !options.platforms.is_empty() && environments.iter().all(|environment| environment.states_platforms) {
         return Err(Error::usage(
             "--platform is for files that name no platforms, and every file here does",
             "change `platforms:` in the environment file instead",
@@ -92,7 +99,7 @@ pub fn load(
             notes.push(note.clone());
         }
     }
-    Ok(Inputs { environments, roles: project.roles, options, name_map, directory: base, notes })
+    Ok(Inputs { environments, roles: project.roles, options, alias, name_map, directory: base, notes })
 }
 
 fn default_file(directory: &Path) -> Result<PathBuf, Error> {
@@ -128,8 +135,9 @@ fn find_project(files: &[PathBuf]) -> Result<(Project, Vec<PathBuf>), Error> {
             continue;
         }
         let project = project::parse(&path.display().to_string(), &fs::read_input(&path)?)?;
+        let same = |named: &Path, given: &Path| fs::relative(named, given) == ".";
         let named: Vec<_> = project.environment.iter().map(|file| beside.join(file)).collect();
-        if named == files {
+        if named.len() == files.len() && named.iter().zip(files).all(|(named, given)| same(named, given)) {
             return Ok((project, files.to_vec()));
         }
     }

@@ -3,7 +3,7 @@
 //! Guarantees: bounded work (depth, size, anchors), duplicate keys refused, numbers kept as they
 //! were written. It does not know what any key means.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt, ops::RangeInclusive};
 
 use serde::{
     Deserialize, Deserializer,
@@ -20,6 +20,10 @@ pub struct Node {
     pub value: Value,
     /// Where it begins.
     pub position: Position,
+    /// Whether it is text without quotes, which other YAML readers may take for something else.
+    pub plain: bool,
+    /// The lines that are this text and nothing else; empty for what stands on one line.
+    inside: RangeInclusive<u32>,
 }
 
 /// What a [`Node`] holds.
@@ -61,6 +65,17 @@ impl Node {
         }
     }
 
+    /// The lines inside of texts that span several: what looks like a comment there is none.
+    pub fn text_lines(&self) -> BTreeSet<u32> {
+        let mut lines: BTreeSet<u32> = self.inside.clone().collect();
+        match &self.value {
+            Value::Sequence(items) => lines.extend(items.iter().flat_map(Self::text_lines)),
+            Value::Mapping(entries) => lines.extend(entries.iter().flat_map(|(_, node)| node.text_lines())),
+            _ => {}
+        }
+        lines
+    }
+
     /// A problem at this node.
     pub fn problem(&self, file: &str, message: impl Into<String>) -> Problem {
         Problem::at(file, self.position, message)
@@ -83,10 +98,16 @@ pub fn parse(file: &str, text: &str) -> Result<Node, Problem> {
         },
         with_snippet: false,
         strict_booleans: true,
+        reject_unsupported_tags: true,
     };
     // A document of comments alone has no node at all.
     if text.lines().all(|line| line.trim_start().is_empty() || line.trim_start().starts_with('#')) {
-        return Ok(Node { value: Value::Null, position: Position { line: 1, column: 1 } });
+        return Ok(Node {
+            value: Value::Null,
+            position: Position { line: 1, column: 1 },
+            plain: false,
+            inside: EMPTY,
+        });
     }
     let raw: Spanned<Raw> =
         serde_saphyr::from_str_with_options(text, options).map_err(|error| problem(file, error))?;
@@ -121,7 +142,11 @@ fn problem(file: &str, mut error: serde_saphyr::Error) -> Problem {
         Error::Budget { .. } => ("it is larger than any environment".to_owned(), too_much),
         other => (
             format!("invalid YAML: {}", sentence(&other.to_string())),
-            "look for a missing quote, bracket or space at this place or just above",
+            if matches!(other, Error::UnsupportedTag { .. }) {
+                "remove the tag"
+            } else {
+                "look for a missing quote, bracket or space at this place or just above"
+            },
         ),
     };
     Problem { file: file.to_owned(), position, message, hint: Some(hint.to_owned()) }
@@ -140,19 +165,37 @@ impl From<serde_saphyr::Location> for Position {
     }
 }
 
+/// No line at all.
+#[allow(clippy::reversed_empty_ranges, reason = "that is the point")]
+const EMPTY: RangeInclusive<u32> = 1..=0;
+
+/// Whether the text at `start` is a block scalar: it begins its line, and `|` or `>` ends the one before.
+fn is_block(text: &str, start: u64) -> bool {
+    let Some(before) = usize::try_from(start).ok().and_then(|start| text.get(..start)) else { return false };
+    let (above, indentation) = before.rsplit_once('\n').unwrap_or(("", before));
+    let header = above.trim_end().lines().next_back().unwrap_or_default();
+    let header = header.split(" #").next().unwrap_or_default().trim_end();
+    let header = header.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-'));
+    indentation.trim().is_empty() && header.ends_with(['|', '>'])
+}
+
 fn node(raw: Spanned<Raw>, text: &str) -> Node {
     let position = Position::from(raw.referenced);
+    let span = raw.defined.span();
+    let written = span.byte_offset().zip(span.byte_len()).and_then(|(offset, length)| {
+        let start = usize::try_from(offset).ok()?;
+        text.get(start..start.checked_add(usize::try_from(length).ok()?)?)
+    });
+    let is_text = matches!(raw.value, Raw::String(_));
+    let block = is_text && span.byte_offset().is_some_and(|start| is_block(text, start));
+    let plain = is_text && !block && written.is_some_and(|text| !text.starts_with(['"', '\'']));
+    let breaks = written.filter(|_| is_text).map_or(0, |text| text.trim_end().matches('\n').count());
+    let last = position.line.saturating_add(u32::try_from(breaks).unwrap_or(u32::MAX));
+    let inside = position.line.saturating_add(u32::from(!block))..=last;
     let value = match raw.value {
         Raw::Null => Value::Null,
         Raw::Bool(value) => Value::Bool(value),
-        Raw::Number(parsed) => {
-            let span = raw.defined.span();
-            let written = span.byte_offset().zip(span.byte_len()).and_then(|(offset, length)| {
-                let start = usize::try_from(offset).ok()?;
-                text.get(start..start.checked_add(usize::try_from(length).ok()?)?)
-            });
-            Value::Number(written.map_or(parsed, |text| text.trim().to_owned()))
-        }
+        Raw::Number(parsed) => Value::Number(written.map_or(parsed, |text| text.trim().to_owned())),
         Raw::String(text) => Value::String(text),
         Raw::Sequence(items) => Value::Sequence(items.into_iter().map(|item| node(item, text)).collect()),
         Raw::Mapping(entries) => Value::Mapping(
@@ -165,7 +208,7 @@ fn node(raw: Spanned<Raw>, text: &str) -> Node {
                 .collect(),
         ),
     };
-    Node { value, position }
+    Node { value, position, plain, inside }
 }
 
 enum Raw {
@@ -259,6 +302,16 @@ mod tests {
         assert_eq!(items[0].position, Position { line: 3, column: 5 });
         let Value::Mapping(inner) = &items[0].value else { panic!() };
         assert!(matches!(&inner[0].1.value, Value::Number(text) if text == "3.10"), "{inner:?}");
+    }
+
+    #[test]
+    fn texts_of_several_lines_are_known() {
+        let lines = |text: &str| parse("x", text).unwrap().text_lines().into_iter().collect::<Vec<_>>();
+        assert_eq!(lines("a: |\n  one\n  two\nb: x\n"), [2, 3]);
+        assert_eq!(lines("a: >-\n  one\n  two\n\nb: x\n"), [2, 3]);
+        assert_eq!(lines("a: \"one\n  two\"\nb: x\n"), [2]);
+        assert_eq!(lines("- |\n  one\n- two\n"), [2]);
+        assert!(lines("a: one\nb: [c, d]\n").is_empty());
     }
 
     #[test]

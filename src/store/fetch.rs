@@ -23,6 +23,17 @@ pub struct Digests {
     pub size: Option<u64>,
 }
 
+/// What an artifact turned out to be.
+#[derive(Clone, Debug)]
+pub struct Artifact {
+    /// Hex sha256.
+    pub sha256: String,
+    /// Hex md5; unknown where nothing was fetched and the metadata has none.
+    pub md5: Option<String>,
+    /// Bytes; unknown likewise.
+    pub size: Option<u64>,
+}
+
 /// Fetches artifacts into the store.
 pub struct Fetcher {
     cache: PathBuf,
@@ -36,10 +47,10 @@ impl Fetcher {
         Self { cache, client: network.client(), offline: network.offline }
     }
 
-    /// Fetches an artifact, checks what is promised, keeps it, and returns (sha256 in hex, size).
+    /// Fetches an artifact, checks what is promised, and keeps it.
     ///
     /// `url` names it in messages; it is read from `from`, which may be a mirror or a local file.
-    pub async fn complete(&self, url: &Url, from: &Url, promised: &Digests) -> Result<(String, u64), Error> {
+    pub async fn complete(&self, url: &Url, from: &Url, promised: &Digests) -> Result<Artifact, Error> {
         let shown = url.to_string();
         let directory = self.cache.join("artifacts");
         let mut file = fs::temporary_in(&directory)?;
@@ -95,7 +106,7 @@ impl Fetcher {
             fs::create_dir_all(parent)?;
         }
         fs::publish(file, &path)?;
-        Ok((sha256, size))
+        Ok(Artifact { sha256, md5: Some(md5), size: Some(size) })
     }
 }
 

@@ -7,7 +7,7 @@ mod fetch;
 
 use std::path::{Path, PathBuf};
 
-pub use fetch::{Digests, Fetcher};
+pub use fetch::{Artifact, Digests, Fetcher};
 
 use crate::fs;
 

@@ -97,7 +97,7 @@ build_folder() {
 running() {
     local pid
     [[ -s $pid_file ]] && pid=$(<"$pid_file") &&
-        grep -qzF -- "$here/serve.py" "/proc/$pid/cmdline" 2>/dev/null
+        grep -qzF -- "tests/channel/serve.py" "/proc/$pid/cmdline" 2>/dev/null
 }
 
 serve() {

@@ -10,8 +10,11 @@ use std::{
 
 use rattler_conda_types::Subdir;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use super::super::{Error, Kind, LockedChannel, LockedEnvironment, LockedPlatform, Package, file_name};
+use super::super::{
+    Error, Kind, LockedChannel, LockedEnvironment, LockedPlatform, Package, file_name, fingerprint::hex,
+};
 use crate::spec::environment::parse_platform;
 
 #[derive(Serialize, Deserialize)]
@@ -135,11 +138,17 @@ fn with_variables(url: &str, channels: &[LockedChannel]) -> String {
     for channel in channels.iter().filter(|channel| !channel.used_env_vars.is_empty()) {
         for base in &channel.bases {
             if let Some(rest) = url.strip_prefix(base.as_str()) {
-                return format!("{}{rest}", channel.url);
+                return format!("{}{rest}", channel.url.trim_end_matches('/'));
             }
         }
     }
     url.to_owned()
+}
+
+/// sha256 over what a `conda-lock.yml` says, however it is formatted; of no meaning if it says nothing.
+pub fn digest(text: &str) -> String {
+    let said = serde_yaml::from_str::<File>(text).ok().and_then(|file| serde_json::to_string(&file).ok());
+    hex(&Sha256::digest(said.unwrap_or_default()))
 }
 
 /// What is read first: a newer format may not even have the rest.

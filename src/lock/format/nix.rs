@@ -53,18 +53,25 @@ pub fn store_name(file_name: &str) -> String {
 
 /// The bytes of `envlock.nix`.
 pub fn write(lock: &Lock) -> String {
-    let value = Value::set([
+    let text = value(lock).render();
+    format!("# Locked by envlock; do not edit. To lock anew after a change: envlock convert\n{text}")
+}
+
+/// Whether the text of an `envlock.nix` says just what this lock is, however it is formatted.
+pub fn says(text: &str, lock: &Lock) -> bool {
+    Value::parse(text).is_ok_and(|said| said == value(lock))
+}
+
+fn value(lock: &Lock) -> Value {
+    Value::set([
         ("formatVersion", Value::Integer(FORMAT_VERSION)),
         ("inputHash", Value::string(&lock.input_hash)),
         ("options", options(&lock.options)),
         ("overridden", Value::strings(&lock.overridden)),
+        ("files", strings(&lock.files)),
         ("environments", Value::set(lock.environments.iter().map(|it| (&it.name, environment(it))))),
         ("roles", Value::set(lock.roles.iter().map(|(name, it)| (name, role(it))))),
-    ]);
-    format!(
-        "# Locked by envlock; do not edit. To lock anew after a change: envlock convert\n{}",
-        value.render()
-    )
+    ])
 }
 
 fn options(entries: &BTreeMap<String, String>) -> Value {
@@ -187,6 +194,7 @@ fn parse(text: &str) -> Result<Lock, String> {
         input_hash: attribute(&root, "inputHash")?,
         options,
         overridden: texts(&root, "overridden")?.into_iter().collect(),
+        files: read_strings(&root, "files")?,
         environments,
         roles,
     })
@@ -288,6 +296,7 @@ mod tests {
                 ("virtual-packages.__cuda".to_owned(), "12.4".to_owned()),
             ]),
             overridden: BTreeSet::from(["exclude-newer".to_owned()]),
+            files: BTreeMap::from([("conda-lock.yml".to_owned(), "00".to_owned())]),
             environments: vec![LockedEnvironment {
                 name: "user".to_owned(),
                 channels: Vec::new(),

@@ -102,6 +102,18 @@ impl Value {
 
     /// Reads the text of a file that is data; the error says what is not.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
+        // rnix recurses: what we write is seven levels deep, and nothing deeper is ours.
+        let mut depth = 0_u32;
+        for character in text.chars() {
+            match character {
+                '{' | '[' | '(' => depth += 1,
+                '}' | ']' | ')' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            if depth > 64 {
+                return Err("it is nested too deeply".to_owned());
+            }
+        }
         let root = rnix::Root::parse(text).ok().map_err(|error| error.to_string())?;
         Self::from_expression(&root.expr().ok_or("the file is empty")?)
     }
