@@ -56,18 +56,18 @@ impl Error {
             Self::Spec(_) | Self::Lock(_) => ExitCode::BadInput,
             Self::Fs(_) => ExitCode::FileSystem,
             Self::Resolve(error) => match error {
-                resolve::Error::NoSolution { .. } => ExitCode::NoSolution,
-                resolve::Error::Channel { .. } | resolve::Error::Package { .. } => ExitCode::Unreachable,
+                resolve::Error::NoSolution { .. }
+                | resolve::Error::Conflict { .. }
+                | resolve::Error::Metadata { .. } => ExitCode::NoSolution,
+                resolve::Error::Channel { .. }
+                | resolve::Error::Index { .. }
+                | resolve::Error::Package { .. } => ExitCode::Unreachable,
+                resolve::Error::Store(error) => of_store(error),
                 resolve::Error::NotCached { .. } => ExitCode::NotCached,
                 resolve::Error::Cache { .. } | resolve::Error::Fs(_) => ExitCode::FileSystem,
                 resolve::Error::SamePlace { .. } | resolve::Error::Unusable { .. } => ExitCode::BadInput,
             },
-            Self::Store(error) => match error {
-                store::Error::WrongHash { .. } => ExitCode::WrongHash,
-                store::Error::NotCached { .. } => ExitCode::NotCached,
-                store::Error::Unreachable { .. } => ExitCode::Unreachable,
-                store::Error::Fs(_) => ExitCode::FileSystem,
-            },
+            Self::Store(error) => of_store(error),
         }
     }
 
@@ -80,5 +80,14 @@ impl Error {
             Self::Store(error) => error.hint(),
             Self::Fs(error) => error.hint(),
         }
+    }
+}
+
+fn of_store(error: &store::Error) -> ExitCode {
+    match error {
+        store::Error::WrongHash { .. } => ExitCode::WrongHash,
+        store::Error::NotCached { .. } => ExitCode::NotCached,
+        store::Error::Unreachable { .. } => ExitCode::Unreachable,
+        store::Error::Fs(_) => ExitCode::FileSystem,
     }
 }

@@ -132,6 +132,11 @@ impl Printer {
     }
 }
 
+/// The text without colours.
+pub fn plain(text: &str) -> String {
+    anstream::adapter::strip_str(text).to_string()
+}
+
 /// A progress line; see [`Printer::waiting`].
 pub struct Waiting(ProgressBar);
 

@@ -19,12 +19,13 @@ use crate::{
         model,
     },
     printer::Printer,
-    resolve::{self, Job, Mirror, Resolver, Solution},
+    resolve::{self, Job, Mirror, PypiResolver, PypiSolution, Resolver, Solution},
     settings::Settings,
     spec::{
-        self, EnvSpec, Environment, Inputs, Problem,
+        self, EnvSpec, Environment, Inputs,
         channel::{Access, Context},
         options::{self, Options},
+        pip::PipLine,
     },
     store::{self, Artifact, Digests, Fetcher},
 };
@@ -40,7 +41,6 @@ pub(super) fn convert(
     for note in &inputs.notes {
         printer.note(note);
     }
-    refuse_pip(&inputs)?;
 
     let mirrors = mirrors(&arguments.mirror, &inputs, settings)?;
     let network = network(&inputs, &mirrors, arguments.offline, settings, printer);
@@ -61,22 +61,34 @@ pub(super) fn convert(
         })
         .collect();
     let runtime = runtime()?;
-    let (solutions, packages) = runtime.block_on(async {
-        let resolver = Resolver::new(&settings.cache, &network, mirrors.clone(), cache_only, printer);
-        let solutions = resolve::solve_all(&resolver, &jobs, &inputs.options, frozen.as_ref()).await?;
+    let (solved, packages) = runtime.block_on(async {
+        let conda = Resolver::new(&settings.cache, &network, mirrors.clone(), cache_only, printer);
         let fetcher = Fetcher::new(settings.cache.clone(), &network);
+        let pypi = PypiResolver {
+            cache: settings.cache.clone(),
+            cache_only,
+            fetcher: &fetcher,
+            mirrors: &mirrors,
+            variables: &settings.variables,
+            name_map: &inputs.name_map,
+            base: &inputs.directory,
+            printer,
+        };
+        let solved = resolve::solve_all(&conda, &pypi, &jobs, &inputs.options, frozen.as_ref()).await?;
         let mut packages = BTreeMap::new();
-        for (key, solution) in &solutions {
-            packages.insert(key.clone(), packages_of(solution, &fetcher, &mirrors, printer).await?);
+        for (key, (conda, pypi)) in &solved {
+            let mut all = packages_of(conda, &pypi.replaced, &fetcher, &mirrors, printer).await?;
+            all.extend(pypi.packages.iter().cloned());
+            packages.insert(key.clone(), all);
         }
-        Ok::<_, Error>((solutions, packages))
+        Ok::<_, Error>((solved, packages))
     })?;
     // The process ends soon: waiting for idle connections would only delay it.
     runtime.shutdown_background();
-    report(&solutions, &packages, printer);
+    report(&solved, &packages, printer);
 
     let directory = super::output_directory(arguments.output.as_ref(), &inputs.directory);
-    let mut lock = assemble(&inputs, &stated, input_hash, packages, settings, &directory);
+    let mut lock = assemble(&inputs, &stated, input_hash, &solved, packages, settings, &directory);
     let mut files: Vec<(String, Vec<u8>)> = Vec::new();
     for environment in &lock.environments {
         let (name, text) = (lock::file_name(&environment.name), conda_lock::write(environment));
@@ -87,7 +99,7 @@ pub(super) fn convert(
     files.push((lock::NIX_FILE.to_owned(), nix::write(&lock).into_bytes()));
     let changed = fs::write_together(&directory, &files)?;
 
-    let used = solutions.into_iter().map(|(key, solution)| (key, solution.fingerprint)).collect();
+    let used = resolve::fingerprints(&solved);
     if let Err(error) = resolve::record(&settings.cache, &lock.input_hash, &used) {
         // The lock is written and right; only a later --frozen-metadata misses this.
         printer.warning(crate::causes::chain(&error));
@@ -133,20 +145,6 @@ fn stated_options(arguments: &Convert) -> Result<Options, spec::Error> {
     Ok(stated)
 }
 
-/// PyPI requirements are understood, and there is no resolver for them yet: say so before any work.
-fn refuse_pip(inputs: &Inputs) -> Result<(), spec::Error> {
-    let environments = inputs.environments.iter().flat_map(|environment| environment.platforms.values());
-    if let Some(line) = environments.flat_map(|read| &read.pip).next() {
-        let message = format!("this version of envlock resolves no PyPI packages: `{}`", line.text);
-        return Err(Problem::at(&line.file, line.position, message)
-            .with_hint(
-                "take the package from a conda channel, or move the `pip:` section into a file of its own",
-            )
-            .into());
-    }
-    Ok(())
-}
-
 fn mirrors(texts: &[String], inputs: &Inputs, settings: &Settings) -> Result<Vec<Mirror>, spec::Error> {
     let usage = |(message, hint): (String, String)| spec::Error::usage(format!("--mirror: {message}"), hint);
     let context = Context { alias: &inputs.alias, directory: Path::new(""), variables: &settings.variables };
@@ -177,9 +175,17 @@ fn network(
     let environments = inputs.environments.iter().flat_map(|environment| environment.platforms.values());
     let channels = environments.flat_map(Environment::all_channels);
     let of_channels = channels.filter_map(|channel| Some((channel.urls.first()?, channel.access.as_ref()?)));
+    let of_indexes = |line: &PipLine| {
+        let remote = line.remote(&settings.variables).ok().flatten()?;
+        // An index and its files share a host, not a path.
+        Some((remote.url.join("/").ok()?, Access::Known(remote.credentials?)))
+    };
+    let pip = inputs.environments.iter().flat_map(|environment| environment.platforms.values());
+    let of_indexes: Vec<_> = pip.flat_map(|read| &read.pip).filter_map(of_indexes).collect();
     let of_mirrors = mirrors.iter().filter_map(|mirror| Some((&mirror.url, mirror.access.as_ref()?)));
     let mut access = Vec::new();
-    for (url, wanted) in of_channels.chain(of_mirrors) {
+    let of_indexes = of_indexes.iter().map(|(url, access)| (url, access));
+    for (url, wanted) in of_channels.chain(of_mirrors).chain(of_indexes) {
         if let Access::Known(credentials) = wanted {
             credentials.secrets().for_each(|secret| printer.conceal(secret));
             access.push((url.clone(), credentials.clone()));
@@ -211,6 +217,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, fs::Error> {
 /// channel vouches for it.
 async fn packages_of(
     solution: &Solution,
+    replaced: &BTreeSet<String>,
     fetcher: &Fetcher,
     mirrors: &[Mirror],
     printer: &Printer,
@@ -218,13 +225,16 @@ async fn packages_of(
     let mut packages = Vec::new();
     for record in &solution.records {
         let package = &record.package_record;
+        if replaced.contains(package.name.as_normalized()) {
+            continue;
+        }
         let md5 = package.md5.map(|digest| fingerprint::hex(&digest));
         let sha256 = package.sha256.map(|digest| fingerprint::hex(&digest));
         let stated = if let (Some(sha256), Some(_)) = (sha256, &record.channel) {
             Artifact { sha256, md5, size: package.size }
         } else {
             let _waiting = printer.waiting(format!("fetching {}", record.url));
-            let promised = Digests { md5, size: package.size };
+            let promised = Digests { md5, size: package.size, ..Digests::default() };
             let from = resolve::read_from(&record.url, mirrors);
             fetcher.complete(&record.url, &from, &promised).await?
         };
@@ -279,19 +289,24 @@ fn dependencies(depends: &[String]) -> BTreeMap<String, String> {
 }
 
 fn report(
-    solutions: &BTreeMap<String, Solution>,
+    solved: &BTreeMap<String, (Solution, PypiSolution)>,
     packages: &BTreeMap<String, Vec<Package>>,
     printer: &Printer,
 ) {
-    let without: BTreeSet<&str> =
-        packages.values().flatten().filter(|it| it.md5.is_none()).map(|it| it.name.as_str()).collect();
+    let conda = packages.values().flatten().filter(|package| package.kind == Kind::Conda);
+    let without: BTreeSet<&str> = conda.filter(|it| it.md5.is_none()).map(|it| it.name.as_str()).collect();
     if !without.is_empty() {
         let names = without.into_iter().collect::<Vec<_>>().join(", ");
         printer.warning(format_args!(
             "no md5 is known of {names}: conda-lock refuses such an entry, micromamba does not"
         ));
     }
-    for (key, solution) in solutions {
+    for (key, (solution, _)) in solved {
+        let sdists = packages[key].iter().filter(|package| package.kind == Kind::Sdist).count();
+        if sdists > 0 {
+            printer
+                .note(format_args!("{key}: {sdists} of the PyPI packages are sdists, which must be built"));
+        }
         if solution.without_timestamp > 0 {
             let count = solution.without_timestamp;
             printer
@@ -304,6 +319,7 @@ fn assemble(
     inputs: &Inputs,
     stated: &Options,
     input_hash: String,
+    solved: &BTreeMap<String, (Solution, PypiSolution)>,
     mut packages: BTreeMap<String, Vec<Package>>,
     settings: &Settings,
     directory: &Path,
@@ -317,14 +333,26 @@ fn assemble(
             for (platform, read) in &environment.platforms {
                 let job = Job { environment: &environment.name, platform: *platform, spec: read };
                 let mut packages = packages.remove(&job.key()).unwrap_or_default();
-                let roots: Vec<_> = read
+                let mut roots: Vec<_> = read
                     .conda
                     .iter()
                     .filter_map(|spec| {
-                        Some((spec.category.clone(), spec.spec.name.as_exact()?.as_normalized().to_owned()))
+                        let name = spec.spec.name.as_exact()?.as_normalized().to_owned();
+                        Some((spec.category.clone(), "conda", name))
                     })
                     .collect();
-                model::assign_categories(&mut packages, &roots);
+                let no_provided = BTreeMap::new();
+                let pypi = solved.get(&job.key()).map(|(_, pypi)| pypi);
+                roots.extend(
+                    pypi.into_iter()
+                        .flat_map(|pypi| &pypi.roots)
+                        .map(|(category, name)| (category.clone(), "pip", name.clone())),
+                );
+                if !read.pip.is_empty() {
+                    roots.push(("main".to_owned(), "conda", resolve::PIP.to_owned()));
+                }
+                let provided = pypi.map_or(&no_provided, |pypi| &pypi.provided);
+                model::assign_categories(&mut packages, &roots, provided);
                 let locked = LockedPlatform {
                     specs: lock::stated_specs(read),
                     variables: read.variables.clone(),

@@ -25,7 +25,7 @@ pub fn specs(locked: &[String], current: &[String]) -> Vec<String> {
 
 /// One line for each package that two outputs state differently.
 pub fn packages(left: &LockedPlatform, right: &LockedPlatform) -> Vec<String> {
-    let key = |package: &Package| (package.kind, package.name.clone());
+    let key = |package: &Package| (package.kind.manager(), package.name.clone());
     let index = |platform: &LockedPlatform| -> BTreeMap<_, Package> {
         platform.packages.iter().map(|package| (key(package), package.clone())).collect()
     };

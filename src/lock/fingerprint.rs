@@ -58,6 +58,11 @@ pub fn input_hash(inputs: &Inputs) -> String {
     hex(&Sha256::digest(text))
 }
 
+/// sha256 of a text, as 64 hex digits.
+pub fn of_text(text: &str) -> String {
+    hex(&Sha256::digest(text))
+}
+
 /// Lower-case hex digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {

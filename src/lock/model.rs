@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rattler_conda_types::Subdir;
 
-use crate::spec::project::Role;
+use crate::spec::{channel::percent_decoded, project::Role};
 
 /// Every locked environment of a project.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +65,10 @@ pub struct LockedPlatform {
 pub enum Kind {
     /// A `.conda` or `.tar.bz2` package.
     Conda,
+    /// A wheel, installed as it is.
+    Wheel,
+    /// A source distribution, built once.
+    Sdist,
 }
 
 impl Kind {
@@ -72,6 +76,21 @@ impl Kind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Conda => "conda",
+            Self::Wheel => "wheel",
+            Self::Sdist => "sdist",
+        }
+    }
+
+    /// The reverse of [`Kind::as_str`].
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Conda, Self::Wheel, Self::Sdist].into_iter().find(|kind| kind.as_str() == word)
+    }
+
+    /// What `conda-lock.yml` calls the tool that installs it.
+    pub fn manager(self) -> &'static str {
+        match self {
+            Self::Conda => "conda",
+            Self::Wheel | Self::Sdist => "pip",
         }
     }
 }
@@ -102,44 +121,42 @@ pub struct Package {
 }
 
 impl Package {
-    /// The last part of the URL, decoded.
+    /// The last part of the URL's path, decoded.
     pub fn file_name(&self) -> String {
-        let last = self.url.rsplit('/').next().unwrap_or_default();
+        let path = self.url.split(['#', '?']).next().unwrap_or_default();
+        let last = path.rsplit('/').next().unwrap_or_default();
         percent_decoded(last)
     }
 }
 
-/// Decodes `%XX`; what is not an escape stays.
-fn percent_decoded(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut index = 0;
-    while index < bytes.len() {
-        let escape = text.get(index + 1..index + 3).filter(|_| bytes[index] == b'%');
-        if let Some(byte) = escape.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            decoded.push(byte);
-            index += 3;
-        } else {
-            decoded.push(bytes[index]);
-            index += 1;
-        }
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
-}
+/// A requirement that leads to a package: its category, the [`Kind::manager`], and the package's name.
+pub type RootRequirement = (String, &'static str, String);
 
 /// Gives every package the categories of the requirements that lead to it.
 ///
-/// `roots` are (category, package name). A package that `main` needs is in `main` alone, because
-/// an optional category never takes it away.
-pub fn assign_categories(packages: &mut [Package], roots: &[(String, String)]) {
-    let index: BTreeMap<String, usize> =
-        packages.iter().enumerate().map(|(index, package)| (package.name.clone(), index)).collect();
-    for (category, root) in roots {
-        let mut open = vec![root.clone()];
-        while let Some(name) = open.pop() {
-            let Some(package) = index.get(&name).map(|index| &mut packages[*index]) else { continue };
+/// `provided` says which conda package answers for a PyPI name. A package that `main` needs is in
+/// `main` alone, because an optional category never takes it away.
+pub fn assign_categories(
+    packages: &mut [Package],
+    roots: &[RootRequirement],
+    provided: &BTreeMap<String, String>,
+) {
+    let index: BTreeMap<(&'static str, String), usize> = packages
+        .iter()
+        .enumerate()
+        .map(|(index, package)| ((package.kind.manager(), package.name.clone()), index))
+        .collect();
+    let find = |manager: &'static str, name: String| {
+        let conda = || index.get(&("conda", provided.get(&name)?.clone()));
+        index.get(&(manager, name.clone())).or_else(|| if manager == "pip" { conda() } else { None }).copied()
+    };
+    for (category, manager, root) in roots {
+        let mut open = vec![(*manager, root.clone())];
+        while let Some((manager, name)) = open.pop() {
+            let Some(package) = find(manager, name).map(|index| &mut packages[index]) else { continue };
             if package.categories.insert(category.clone()) {
-                open.extend(package.dependencies.keys().cloned());
+                let manager = package.kind.manager();
+                open.extend(package.dependencies.keys().map(|name| (manager, name.clone())));
             }
         }
     }
@@ -176,12 +193,27 @@ pub(crate) mod tests {
         for package in &mut packages {
             package.categories.clear();
         }
-        let roots = [("main".to_owned(), "a".to_owned()), ("dev".to_owned(), "b".to_owned())];
-        assign_categories(&mut packages, &roots);
+        let root = |category: &str, name: &str| (category.to_owned(), "conda", name.to_owned());
+        assign_categories(&mut packages, &[root("main", "a"), root("dev", "b")], &BTreeMap::new());
         let of = |index: usize| {
             packages[index].categories.iter().map(String::as_str).collect::<Vec<_>>().join(",")
         };
         assert_eq!([of(0), of(1), of(2), of(3)], ["main", "dev", "main", "dev"]);
+    }
+
+    #[test]
+    fn categories_cross_from_pypi_to_conda() {
+        let mut wheel = package("flask", &["torch"]);
+        wheel.kind = Kind::Wheel;
+        let mut packages = [package("pytorch", &["c"]), package("c", &[]), package("flask", &[]), wheel];
+        for package in &mut packages {
+            package.categories.clear();
+        }
+        let provided = BTreeMap::from([("torch".to_owned(), "pytorch".to_owned())]);
+        let roots = [("dev".to_owned(), "pip", "flask".to_owned())];
+        assign_categories(&mut packages, &roots, &provided);
+        let of = |index: usize| packages[index].categories.iter().cloned().collect::<Vec<_>>().join(",");
+        assert_eq!([of(0), of(1), of(2), of(3)], ["dev", "dev", "main", "dev"]);
     }
 
     #[test]

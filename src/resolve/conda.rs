@@ -39,6 +39,9 @@ use crate::{
     },
 };
 
+/// The package that installs from PyPI.
+pub const PIP: &str = "pip";
+
 /// The name under which conda's `defaults` is one channel.
 const DEFAULTS: &str = "defaults";
 
@@ -130,7 +133,9 @@ impl Resolver {
         check_places(&places)?;
 
         let mut buckets: Vec<Bucket> = Vec::new();
-        let wanted: Vec<MatchSpec> = job.spec.conda.iter().map(|spec| self.gateway_spec(spec)).collect();
+        let mut wanted: Vec<MatchSpec> = job.spec.conda.iter().map(|spec| self.gateway_spec(spec)).collect();
+        let implied_pip = implied_pip(job.spec);
+        wanted.extend(implied_pip.clone());
         if !wanted.is_empty() {
             let output = self
                 .gateway
@@ -159,9 +164,20 @@ impl Resolver {
             Some(_) => all.iter().filter(|record| record.package_record.timestamp.is_none()).count(),
             None => 0,
         };
+        let mut specs: Vec<MatchSpec> = job.spec.conda.iter().map(solver_spec).collect();
+        if let Some(pip) = implied_pip {
+            if all.iter().any(|record| Some(&record.package_record.name) == pip.name.as_exact()) {
+                specs.push(pip);
+            } else {
+                self.printer.note(format_args!(
+                    "{}: no channel has pip, which conda-lock and micromamba need for the `pip:` section; envlock does not",
+                    job.key()
+                ));
+            }
+        }
         let problem = Problem {
             buckets,
-            specs: job.spec.conda.iter().map(solver_spec).collect(),
+            specs,
             excluded: excluded(job.spec, &all),
             virtual_packages: virtual_packages::of(job.platform, &options.virtual_packages),
             priority: options.channel_priority.unwrap_or_default(),
@@ -181,10 +197,7 @@ impl Resolver {
         if let Some(recorded) = frozen
             && recorded.get(&job.key()) != Some(&fingerprint)
         {
-            return Err(Error::NotCached {
-                what: format!("the metadata that {} was resolved with is no longer in the cache", job.key()),
-                hint: "resolve anew without --frozen-metadata, or restore the cache of that time".to_owned(),
-            });
+            return Err(super::metadata_gone(&job));
         }
         let mut records = match solved.map_err(cancelled)? {
             Ok(records) => records,
@@ -410,6 +423,13 @@ fn excluded(spec: &Environment, records: &[Arc<RepoDataRecord>]) -> HashMap<url:
     excluded
 }
 
+/// What conda and conda-lock add to an environment with a `pip:` section that does not name pip.
+fn implied_pip(spec: &Environment) -> Option<MatchSpec> {
+    let name = PackageName::new_unchecked(PIP);
+    let named = spec.conda.iter().any(|spec| spec.spec.name.as_exact() == Some(&name));
+    (!spec.pip.is_empty() && !spec.conda.is_empty() && !named).then(|| MatchSpec::from(name))
+}
+
 /// The requirement as the solver wants it: its channel by the URL that records have.
 fn solver_spec(spec: &CondaSpec) -> MatchSpec {
     let mut wanted = spec.spec.clone();
@@ -512,18 +532,4 @@ impl rattler_repodata_gateway::DownloadReporter for Progress {
         let url = crate::spec::channel::redact(url.as_str());
         self.waiting.on(format!("{}: {url} {} KiB{total}", self.job, bytes / 1024));
     }
-}
-
-/// Solves all jobs concurrently; the first error of the first job wins, whatever finishes first.
-pub async fn solve_all(
-    resolver: &Resolver,
-    jobs: &[Job<'_>],
-    options: &Options,
-    frozen: Option<&Recorded>,
-) -> Result<BTreeMap<String, Solution>, Error> {
-    let solved = futures::future::join_all(
-        jobs.iter().map(|job| async { (job.key(), resolver.solve(*job, options, frozen).await) }),
-    )
-    .await;
-    solved.into_iter().map(|(key, solution)| Ok((key, solution?))).collect()
 }

@@ -51,6 +51,15 @@ pub fn read_from(url: &Url, mirrors: &[Mirror]) -> Url {
     covering.and_then(|(mirror, rest)| mirror.url.join(rest).ok()).unwrap_or_else(|| url.clone())
 }
 
+/// The canonical URL of what was read at `url`: the reverse of [`read_from`].
+pub(super) fn canonical(url: &Url, mirrors: &[Mirror]) -> Url {
+    let covering = mirrors
+        .iter()
+        .filter_map(|mirror| Some((mirror, url.as_str().strip_prefix(mirror.url.as_str())?)))
+        .min_by_key(|(_, rest)| rest.len());
+    covering.and_then(|(mirror, rest)| mirror.canonical.join(rest).ok()).unwrap_or_else(|| url.clone())
+}
+
 /// A base URL of a channel: what it is called and where it is read.
 #[derive(Clone, Debug)]
 pub(super) struct Place {

@@ -3,17 +3,68 @@
 //! The solver is rattler's, in process. This module chooses what it sees (channels, mirrors, dates,
 //! virtual packages) and says in the user's words why it failed.
 
+mod bridge;
 mod conda;
 mod explain;
+mod known_breaks;
 mod metadata;
 mod mirror;
+mod names;
+mod pypi;
 mod virtual_packages;
 
-pub use conda::{Job, Resolver, Solution, solve_all};
+pub use conda::{Job, PIP, Resolver, Solution};
 pub use metadata::{Recorded, record, recorded};
 pub use mirror::{Mirror, read_from};
+pub use pypi::{PypiResolver, PypiSolution};
 
-use crate::{fs, spec::Position};
+use std::collections::BTreeMap;
+
+use crate::{
+    fs,
+    spec::{Position, options::Options},
+    store,
+};
+
+/// Solves all jobs concurrently, each conda's part first and PyPI's on top of it; the first error of the
+/// first job wins, whatever finishes first. With `frozen`, the metadata must be what it was.
+pub async fn solve_all(
+    conda: &Resolver,
+    pypi: &PypiResolver<'_>,
+    jobs: &[Job<'_>],
+    options: &Options,
+    frozen: Option<&Recorded>,
+) -> Result<BTreeMap<String, (Solution, PypiSolution)>, Error> {
+    let solve = async |job: &Job<'_>| {
+        let solution = conda.solve(*job, options, frozen).await?;
+        let packages = pypi.solve(*job, &solution.records, options).await?;
+        let recorded = frozen.and_then(|recorded| recorded.get(&pypi_key(&job.key())));
+        if frozen.is_some() && recorded.map_or("", String::as_str) != packages.fingerprint {
+            return Err(metadata_gone(job));
+        }
+        Ok((solution, packages))
+    };
+    let solved = futures::future::join_all(jobs.iter().map(async |job| (job.key(), solve(job).await))).await;
+    solved.into_iter().map(|(key, solved)| Ok((key, solved?))).collect()
+}
+
+/// What is recorded of a resolution, for `--frozen-metadata`.
+pub fn fingerprints(solved: &BTreeMap<String, (Solution, PypiSolution)>) -> Recorded {
+    let conda = solved.iter().map(|(key, (conda, _))| (key.clone(), conda.fingerprint.clone()));
+    let pypi = solved.iter().filter(|(_, (_, pypi))| !pypi.fingerprint.is_empty());
+    conda.chain(pypi.map(|(key, (_, pypi))| (pypi_key(key), pypi.fingerprint.clone()))).collect()
+}
+
+fn pypi_key(key: &str) -> String {
+    format!("{key}/pypi")
+}
+
+fn metadata_gone(job: &Job) -> Error {
+    Error::NotCached {
+        what: format!("the metadata that {} was resolved with is no longer in the cache", job.key()),
+        hint: "resolve anew without --frozen-metadata, or restore the cache of that time".to_owned(),
+    }
+}
 
 /// Why there is no resolution.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +89,36 @@ pub enum Error {
         /// The subdir that failed.
         subdir: String,
         /// Why.
+        reason: String,
+        /// What to do.
+        hint: String,
+    },
+    /// Two requirements of one package cannot both hold.
+    #[error("two requirements of {name} cannot both hold:\n  {first}\n  {second}")]
+    Conflict {
+        /// The package.
+        name: String,
+        /// One line, with its place.
+        first: String,
+        /// The other.
+        second: String,
+        /// What to change.
+        hint: String,
+    },
+    /// An index of Python packages cannot be read.
+    #[error("cannot read the index {index}: {reason}")]
+    Index {
+        /// What was read, without credentials.
+        index: String,
+        /// Why not.
+        reason: String,
+    },
+    /// What a package needs cannot be known.
+    #[error("the metadata of {package} cannot be read: {reason}")]
+    Metadata {
+        /// Name and version.
+        package: String,
+        /// Why not.
         reason: String,
         /// What to do.
         hint: String,
@@ -86,12 +167,20 @@ pub enum Error {
         /// What to write instead.
         hint: String,
     },
+    /// An artifact could not be fetched or is wrong.
+    #[error(transparent)]
+    Store(#[from] store::Error),
     /// The cache directory failed.
     #[error(transparent)]
     Fs(#[from] fs::Error),
 }
 
 impl Error {
+    /// An index that cannot be read.
+    fn index(index: &str, reason: &str) -> Self {
+        Self::Index { index: crate::spec::channel::redact(index), reason: reason.to_owned() }
+    }
+
     /// What to do next.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -103,9 +192,16 @@ impl Error {
             Self::Cache { .. } => Some(
                 "make the cache writable and give it space, or choose another with --cache-dir".to_owned(),
             ),
-            Self::Channel { hint, .. } | Self::NotCached { hint, .. } | Self::Unusable { hint, .. } => {
-                Some(hint.clone())
-            }
+            Self::Index { .. } => Some(
+                "try again later; --index-url names another index, ~/.netrc holds credentials for a private one"
+                    .to_owned(),
+            ),
+            Self::Channel { hint, .. }
+            | Self::Conflict { hint, .. }
+            | Self::Metadata { hint, .. }
+            | Self::NotCached { hint, .. }
+            | Self::Unusable { hint, .. } => Some(hint.clone()),
+            Self::Store(error) => error.hint(),
             Self::Fs(error) => error.hint(),
         }
     }

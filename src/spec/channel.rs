@@ -279,6 +279,24 @@ pub fn slashed(mut url: Url) -> Url {
     url
 }
 
+/// Decodes `%XX`; what is not an escape stays.
+pub fn percent_decoded(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut index = 0;
+    while index < bytes.len() {
+        let escape = text.get(index + 1..index + 3).filter(|_| bytes[index] == b'%');
+        if let Some(byte) = escape.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            decoded.push(byte);
+            index += 3;
+        } else {
+            decoded.push(bytes[index]);
+            index += 1;
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
 /// The directory as an absolute path; the empty one is the working directory.
 fn absolute(directory: &Path) -> PathBuf {
     std::path::absolute(Path::new(".").join(directory)).unwrap_or_else(|_| directory.to_path_buf())

@@ -193,6 +193,7 @@ impl Reader<'_> {
                             self.file,
                             self.context.directory,
                             item.position,
+                            &self.category,
                             &text,
                             &mut self.result.pip,
                         )?;
@@ -255,7 +256,14 @@ impl Reader<'_> {
                     continue;
                 }
                 let text = string(file, item, "a requirement")?;
-                pip::read_line(file, self.context.directory, item.position, text, &mut self.result.pip)?;
+                pip::read_line(
+                    file,
+                    self.context.directory,
+                    item.position,
+                    &self.category,
+                    text,
+                    &mut self.result.pip,
+                )?;
             }
             return Ok(());
         }

@@ -12,9 +12,14 @@ use std::{
     sync::Arc,
 };
 
-use pep508_rs::{Requirement, VerbatimUrl};
+use pep508_rs::{Requirement, VerbatimUrl, VersionOrUrl};
+use url::Url;
 
-use super::{Position, Problem, nearest};
+use super::{
+    Position, Problem,
+    channel::{Credentials, Variables},
+    nearest,
+};
 use crate::fs;
 
 /// One line of a `pip:` section or of a requirements file that it names.
@@ -26,6 +31,8 @@ pub struct PipLine {
     pub position: Position,
     /// The line without its comment, and without credentials.
     pub text: String,
+    /// The category of its environment file.
+    pub category: Arc<str>,
     /// What it says.
     pub item: PipItem,
 }
@@ -60,6 +67,87 @@ pub enum PipItem {
     },
 }
 
+/// A URL in a line, with its variables filled in.
+#[derive(Clone, Debug)]
+pub struct Remote {
+    /// Without credentials.
+    pub url: Url,
+    /// Those it was written with.
+    pub credentials: Option<Credentials>,
+}
+
+impl PipLine {
+    /// The directory that relative paths of this line start from.
+    pub fn directory(&self) -> &Path {
+        Path::new(&*self.file).parent().unwrap_or(Path::new(""))
+    }
+
+    /// A problem with this line.
+    pub fn problem(&self, message: impl Into<String>) -> Problem {
+        Problem::at(&self.file, self.position, message)
+    }
+
+    /// The URL that this line reads from, if it names one: an index, a page of links, an archive.
+    pub fn remote(&self, variables: &Variables) -> Result<Option<Remote>, Problem> {
+        let written = match &self.item {
+            PipItem::Option { name: "--index-url" | "--extra-index-url" | "--find-links", value } => value,
+            PipItem::Location { location, .. } => location,
+            PipItem::Requirement { requirement, .. } => match &requirement.version_or_url {
+                Some(VersionOrUrl::Url(url)) => url.given().unwrap_or_default(),
+                _ => return Ok(None),
+            },
+            PipItem::Option { .. } => return Ok(None),
+        };
+        if !written.contains("://") {
+            return Ok(None);
+        }
+        let filled = fill(written, variables).map_err(|name| {
+            self.problem(format!("`{}` needs the environment variable {name}", self.text))
+                .with_hint(format!("export {name}, or give the host's credentials in ~/.netrc"))
+        })?;
+        let mut url = Url::parse(filled.strip_prefix("git+").unwrap_or(&filled)).map_err(|error| {
+            self.problem(format!("`{}` is not a URL: {error}", self.text))
+                .with_hint("write it like https://host/simple")
+        })?;
+        if matches!(url.scheme(), "ssh" | "file") || (url.username().is_empty() && url.password().is_none()) {
+            return Ok(Some(Remote { url, credentials: None }));
+        }
+        let decoded = |text: &str| super::channel::percent_decoded(text);
+        let credentials = Credentials {
+            user: decoded(url.username()),
+            password: decoded(url.password().unwrap_or_default()),
+            ..Credentials::default()
+        };
+        // Fails only for URLs without a host, and those have no credentials.
+        let _ = url.set_username("").and_then(|()| url.set_password(None));
+        Ok(Some(Remote { url, credentials: Some(credentials) }))
+    }
+}
+
+/// The text with every `${NAME}` filled in, as pip does; the error is the variable that is not set.
+fn fill(text: &str, variables: &Variables) -> Result<String, String> {
+    let mut filled = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find("${") {
+        let Some(length) = rest[start..].find('}') else { break };
+        let name = &rest[start + 2..start + length];
+        let value = variables.get(name).filter(|value| !value.is_empty()).ok_or_else(|| name.to_owned())?;
+        filled.push_str(&rest[..start]);
+        // What a URL would take for its own punctuation.
+        for character in value.chars() {
+            match character {
+                '%' | '/' | '?' | '#' | '@' | ':' => {
+                    filled.push_str(&format!("%{:02X}", u32::from(character)));
+                }
+                other => filled.push(other),
+            }
+        }
+        rest = &rest[start + length + 1..];
+    }
+    filled.push_str(rest);
+    Ok(filled)
+}
+
 /// Options of a requirements file: short name, long name, whether it takes a value.
 const OPTIONS: [(&str, &str, bool); 14] = [
     ("-i", "--index-url", true),
@@ -92,15 +180,17 @@ pub fn read_line(
     file: &Arc<str>,
     directory: &Path,
     position: Position,
+    category: &str,
     text: &str,
     lines: &mut Vec<PipLine>,
 ) -> Result<(), Problem> {
-    let mut reader = Reader { lines, open: Vec::new(), seen: BTreeSet::new() };
+    let mut reader = Reader { lines, category: category.into(), open: Vec::new(), seen: BTreeSet::new() };
     reader.line(file, directory, position, text, false)
 }
 
 struct Reader<'a> {
     lines: &'a mut Vec<PipLine>,
+    category: Arc<str>,
     /// The requirements files that are being read, outermost first.
     open: Vec<PathBuf>,
     seen: BTreeSet<(PathBuf, bool)>,
@@ -123,8 +213,10 @@ impl Reader<'_> {
         let problem = |message: String| Problem::at(file, position, message);
         super::environment::bounded(text)
             .map_err(|message| problem(message).with_hint("split it, or write it more simply"))?;
+        let category = self.category.clone();
         let push = |lines: &mut Vec<PipLine>, item| {
-            lines.push(PipLine { file: file.clone(), position, text: shown.clone(), item });
+            let (file, text) = (file.clone(), shown.clone());
+            lines.push(PipLine { file, position, text, category: category.clone(), item });
         };
         if !text.starts_with('-') {
             let (body, hashes) = split_hashes(text)
@@ -305,7 +397,7 @@ mod tests {
     fn read(text: &str) -> Result<Vec<PipItem>, Problem> {
         let mut lines = Vec::new();
         let position = Position { line: 1, column: 1 };
-        read_line(&"env.yml".into(), Path::new("/nowhere"), position, text, &mut lines)?;
+        read_line(&"env.yml".into(), Path::new("/nowhere"), position, "main", text, &mut lines)?;
         Ok(lines.into_iter().map(|line| line.item).collect())
     }
 
@@ -369,6 +461,7 @@ mod tests {
             &"env.yml".into(),
             directory.path(),
             Position { line: 9, column: 7 },
+            "main",
             "-r a.txt",
             &mut lines,
         )
@@ -380,6 +473,7 @@ mod tests {
             &"env.yml".into(),
             directory.path(),
             Position { line: 9, column: 7 },
+            "main",
             "-ra.txt",
             &mut lines,
         )

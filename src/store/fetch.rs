@@ -1,4 +1,4 @@
-//! Fetching one artifact whose sha256 the channel does not state.
+//! Fetching one artifact while the lock is made: to learn its sha256, or what it says about itself.
 
 use std::{
     io::{Read, Write},
@@ -8,7 +8,7 @@ use std::{
 use futures::StreamExt;
 use rattler_digest::Md5;
 use rattler_networking::LazyClient;
-use sha2::{Digest as _, Sha256};
+use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::{Error, artifact_path};
@@ -19,6 +19,8 @@ use crate::{fs, http::Network, lock::fingerprint::hex};
 pub struct Digests {
     /// Hex md5.
     pub md5: Option<String>,
+    /// Hex sha256.
+    pub sha256: Option<String>,
     /// Bytes.
     pub size: Option<u64>,
 }
@@ -47,10 +49,16 @@ impl Fetcher {
         Self { cache, client: network.client(), offline: network.offline }
     }
 
-    /// Fetches an artifact, checks what is promised, and keeps it.
+    /// Fetches an artifact, checks what is promised, and keeps it; one that is kept is not fetched again.
     ///
     /// `url` names it in messages; it is read from `from`, which may be a mirror or a local file.
     pub async fn complete(&self, url: &Url, from: &Url, promised: &Digests) -> Result<Artifact, Error> {
+        if let Some(sha256) = &promised.sha256
+            && let Ok(kept) = fs::open(&artifact_path(&self.cache, sha256))
+        {
+            let size = kept.metadata().ok().map(|metadata| metadata.len());
+            return Ok(Artifact { sha256: sha256.clone(), md5: promised.md5.clone(), size });
+        }
         let shown = url.to_string();
         let directory = self.cache.join("artifacts");
         let mut file = fs::temporary_in(&directory)?;
@@ -101,12 +109,49 @@ impl Fetcher {
         if let Some(expected) = promised.md5.clone().filter(|expected| *expected != md5) {
             return Err(differs("md5", expected, md5));
         }
-        let path = artifact_path(&self.cache, &sha256);
+        if let Some(expected) = promised.sha256.clone().filter(|expected| *expected != sha256) {
+            return Err(differs("sha256", expected, sha256));
+        }
+        self.publish(file, &sha256)?;
+        Ok(Artifact { sha256, md5: Some(md5), size: Some(size) })
+    }
+
+    /// Keeps an artifact that was made here.
+    pub fn keep(&self, bytes: &[u8]) -> Result<Artifact, Error> {
+        let directory = self.cache.join("artifacts");
+        let mut file = fs::temporary_in(&directory)?;
+        file.write_all(bytes).map_err(|source| fs::Error::Io { action: "write", path: directory, source })?;
+        let mut sink = Sink::default();
+        sink.add(bytes);
+        let sha256 = hex(&sink.sha256.finalize());
+        self.publish(file, &sha256)?;
+        Ok(Artifact { sha256, md5: None, size: Some(sink.size) })
+    }
+
+    /// The bytes of an artifact that is kept, if they still are what they were.
+    pub fn read(&self, sha256: &str) -> Result<Vec<u8>, Error> {
+        let path = artifact_path(&self.cache, sha256);
+        let mut bytes = Vec::new();
+        let read = fs::open(&path)?.read_to_end(&mut bytes);
+        read.map_err(|source| fs::Error::Io { action: "read", path: path.clone(), source })?;
+        let found = hex(&Sha256::digest(&bytes));
+        if found == sha256 {
+            return Ok(bytes);
+        }
+        Err(Error::WrongHash {
+            url: path.display().to_string(),
+            kind: "sha256",
+            expected: sha256.to_owned(),
+            found,
+        })
+    }
+
+    fn publish(&self, file: tempfile::NamedTempFile, sha256: &str) -> Result<(), Error> {
+        let path = artifact_path(&self.cache, sha256);
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent)?;
         }
-        fs::publish(file, &path)?;
-        Ok(Artifact { sha256, md5: Some(md5), size: Some(size) })
+        Ok(fs::publish(file, &path)?)
     }
 }
 

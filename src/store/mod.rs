@@ -35,7 +35,7 @@ pub enum Error {
         reason: String,
     },
     /// It is needed and not there, and the network may not be used.
-    #[error("{url} has no sha256 in its channel and must be fetched to get one")]
+    #[error("{url} is not in the cache, and the lock needs to know it")]
     NotCached {
         /// Which artifact.
         url: String,
@@ -50,8 +50,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::WrongHash { .. } => {
-                "the channel's index and its files disagree: try again later, and tell the channel's owner"
-                    .to_owned()
+                "the index and its files disagree: try again later, and tell who serves them".to_owned()
             }
             Self::Unreachable { .. } => {
                 "try again, or read the channel from elsewhere with --mirror".to_owned()

@@ -120,9 +120,7 @@ fn entry(environment: &LockedEnvironment, platform: Subdir, package: &Package, c
     Entry {
         name: package.name.clone(),
         version: package.version.clone(),
-        manager: match package.kind {
-            Kind::Conda => "conda".to_owned(),
-        },
+        manager: package.kind.manager().to_owned(),
         platform: platform.as_str().to_owned(),
         dependencies: package.dependencies.clone(),
         url: with_variables(&package.url, &environment.channels),
@@ -179,6 +177,8 @@ pub fn read(path: &Path, name: &str, text: &str) -> Result<LockedEnvironment, Er
     for entry in file.package {
         let kind = match entry.manager.as_str() {
             "conda" => Kind::Conda,
+            "pip" if has_extension(&entry.url, "whl") => Kind::Wheel,
+            "pip" => Kind::Sdist,
             other => return Err(wrong(format!("{}: the manager `{other}` is not known", entry.name))),
         };
         let packages = &mut platforms.entry(platform(&entry.platform)?).or_default().packages;
@@ -216,6 +216,12 @@ pub fn read(path: &Path, name: &str, text: &str) -> Result<LockedEnvironment, Er
         content_hash,
         platforms,
     })
+}
+
+/// Whether the path of a URL ends with a file extension.
+fn has_extension(url: &str, extension: &str) -> bool {
+    let path = url.split(['#', '?']).next().unwrap_or_default();
+    Path::new(path).extension().is_some_and(|found| found == extension)
 }
 
 /// The reverse of [`with_variables`], without knowing the channels.

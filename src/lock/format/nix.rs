@@ -215,10 +215,8 @@ fn read_platform(value: &Value) -> Result<LockedPlatform, String> {
 }
 
 fn read_package(value: &Value) -> Result<Package, String> {
-    let kind = match attribute(value, "kind")?.as_str() {
-        "conda" => Kind::Conda,
-        other => return Err(format!("the kind `{other}` is not known")),
-    };
+    let kind = attribute(value, "kind")?;
+    let kind = Kind::parse(&kind).ok_or_else(|| format!("the kind `{kind}` is not known"))?;
     let hash = attribute(value, "hash")?;
     let digest = hash.strip_prefix("sha256-").and_then(|base64| STANDARD.decode(base64).ok());
     Ok(Package {

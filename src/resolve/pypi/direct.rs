@@ -1,0 +1,281 @@
+//! Requirements by place: archives behind a URL, local files and directories, version control trees.
+//!
+//! Each is fetched, hashed and read before anything is resolved, and from then on is a package with one
+//! version like any other.
+
+use std::{
+    io::{Cursor, Read},
+    path::Path,
+    str::FromStr,
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use duct::cmd;
+use sha2::{Digest, Sha256};
+use url::Url;
+use uv_distribution_filename::{SourceDistFilename, WheelFilename};
+use uv_normalize::PackageName;
+use uv_pep440::Version;
+use uv_pypi_types::{HashAlgorithm, ResolutionMetadata};
+
+use super::{
+    super::{Error, Mirror, read_from},
+    repair,
+    requirements::{Direct, Git, Place, unusable},
+    sdist, tree,
+};
+use crate::{
+    fs,
+    lock::{Kind, fingerprint::hex},
+    spec::{channel::Credentials, pip::PipLine},
+    store::{self, Artifact, Digests, Fetcher},
+};
+
+/// A requirement by place that has been read.
+pub(super) struct Located {
+    pub(super) direct: Direct,
+    pub(super) metadata: ResolutionMetadata,
+    pub(super) kind: Kind,
+    /// As the lock states it: a commit for a branch, a relative path for a local file.
+    pub(super) url: String,
+    pub(super) artifact: Artifact,
+    pub(super) warnings: Vec<String>,
+}
+
+/// What reading places needs.
+pub(super) struct Locator<'a> {
+    pub(super) fetcher: &'a Fetcher,
+    pub(super) mirrors: &'a [Mirror],
+    /// Local paths are stated relative to this directory.
+    pub(super) base: &'a Path,
+    pub(super) cache: &'a Path,
+    pub(super) offline: bool,
+}
+
+impl Locator<'_> {
+    pub(super) async fn locate(&self, direct: Direct) -> Result<Located, Error> {
+        let line = &direct.line;
+        let (url, file_name, artifact) = match &direct.place {
+            Place::Archive(url) => {
+                let mut bare = url.clone();
+                bare.set_fragment(None);
+                let (stated, name) = self.state(&bare);
+                let artifact = self.fetch(&bare, &direct).await?;
+                (stated, name, artifact)
+            }
+            Place::Path(path) if path.is_dir() => {
+                let bytes = tree::pack(path).map_err(|said| unusable(line, said, NO_TREE))?;
+                let artifact = self.fetcher.keep(&bytes)?;
+                (format!("file:{}", fs::relative(path, self.base)), TREE.to_owned(), artifact)
+            }
+            Place::Path(path) => {
+                let absolute =
+                    std::path::absolute(Path::new(".").join(path)).unwrap_or_else(|_| path.clone());
+                let url = Url::from_file_path(&absolute).ok().filter(|_| absolute.is_file());
+                let url = url.ok_or_else(|| {
+                    let message = format!("`{}`: there is no {}", line.text, path.display());
+                    unusable(line, message, "paths are relative to the file that names them")
+                })?;
+                let (_, name) = self.state(&url);
+                let artifact = self.fetch(&url, &direct).await?;
+                (format!("file:{}", fs::relative(path, self.base)), name, artifact)
+            }
+            Place::Git(git) => {
+                let (commit, artifact) = self.git(line, git)?;
+                let inner = git.subdirectory.as_ref();
+                let inner = inner.map_or_else(String::new, |inner| format!("#subdirectory={inner}"));
+                (format!("git+{}@{commit}{inner}", git.repository), TREE.to_owned(), artifact)
+            }
+        };
+        self.check(&direct, &url, &artifact)?;
+        let bytes = self.fetcher.read(&artifact.sha256)?;
+        let (kind, metadata, warnings) = read(&direct, &file_name, &bytes)
+            .map_err(|said| unusable(line, format!("`{}`: {said}", line.text), BUILT))?;
+        if let Some(name) = direct.name.as_ref().filter(|name| **name != metadata.name) {
+            let message = format!("`{}` is {} and not {name}", line.text, metadata.name);
+            return Err(unusable(line, message, "write the name that the package has"));
+        }
+        Ok(Located { direct, metadata, kind, url, artifact, warnings })
+    }
+
+    /// The URL as the lock states it, and the name of its file.
+    fn state(&self, url: &Url) -> (String, String) {
+        let name = url.path_segments().and_then(Iterator::last).unwrap_or_default();
+        let name = crate::spec::channel::percent_decoded(name);
+        (url.to_string(), name)
+    }
+
+    async fn fetch(&self, url: &Url, direct: &Direct) -> Result<Artifact, Error> {
+        let sha256 = direct.hashes.iter().filter(|digest| digest.algorithm() == HashAlgorithm::Sha256);
+        let mut sha256: Vec<_> = sha256.map(|digest| digest.digest.to_string()).collect();
+        // Several are alternatives; a single one is a promise.
+        let promised = Digests { sha256: sha256.pop().filter(|_| sha256.is_empty()), ..Digests::default() };
+        Ok(self.fetcher.complete(url, &read_from(url, self.mirrors), &promised).await?)
+    }
+
+    /// Whether the artifact has one of the hashes that its line states.
+    fn check(&self, direct: &Direct, url: &str, artifact: &Artifact) -> Result<(), Error> {
+        let stated: Vec<_> =
+            direct.hashes.iter().filter(|it| it.algorithm() == HashAlgorithm::Sha256).collect();
+        if stated.is_empty() || stated.iter().any(|digest| *digest.digest == *artifact.sha256) {
+            return Ok(());
+        }
+        Err(Error::Store(store::Error::WrongHash {
+            url: url.to_owned(),
+            kind: "sha256",
+            expected: stated.iter().map(|digest| digest.digest.to_string()).collect::<Vec<_>>().join(" or "),
+            found: artifact.sha256.clone(),
+        }))
+    }
+
+    /// The commit that a reference is, and its tree.
+    fn git(&self, line: &PipLine, place: &Git) -> Result<(String, Artifact), Error> {
+        let Git { repository, .. } = place;
+        let (reference, subdirectory) = (place.reference.as_deref(), place.subdirectory.as_deref());
+        let key =
+            format!("{repository}@{}#{}", reference.unwrap_or_default(), subdirectory.unwrap_or_default());
+        let kept = self.cache.join("git").join(hex(&Sha256::digest(key)));
+        if self.offline || reference.is_some_and(is_commit) {
+            let text = fs::read_own(&kept)?.unwrap_or_default();
+            if let Some((commit, sha256)) = text.trim().split_once(' ')
+                && self.fetcher.read(sha256).is_ok()
+            {
+                let artifact = Artifact { sha256: sha256.to_owned(), md5: None, size: None };
+                return Ok((commit.to_owned(), artifact));
+            }
+            if self.offline {
+                return Err(Error::NotCached {
+                    what: format!("`{}` is a version control URL that is not in the cache", line.text),
+                    hint: "run once without --offline".to_owned(),
+                });
+            }
+        }
+        let git = which::which("git").map_err(|_| {
+            unusable(line, format!("`{}` needs git, which is not on PATH", line.text), "install git")
+        })?;
+        let scratch = fs::scratch_in(self.cache)?;
+        let at = scratch.path().join("checkout");
+        let header = place.credentials.as_ref().map(authorization);
+        let run = |arguments: &[&str]| {
+            let all =
+                ["-c", "core.autocrlf=false", "-c", "core.symlinks=true", "-c", "advice.detachedHead=false"];
+            let output = cmd(&git, all.iter().chain(arguments))
+                .env("GIT_TERMINAL_PROMPT", "0")
+                // Hooks and settings of this machine are no part of the tree.
+                .env("GIT_CONFIG_NOSYSTEM", "1")
+                // In the environment, where no list of processes shows it.
+                .env("GIT_CONFIG_COUNT", if header.is_some() { "1" } else { "0" })
+                .env("GIT_CONFIG_KEY_0", format!("http.{repository}.extraHeader"))
+                .env("GIT_CONFIG_VALUE_0", header.as_deref().unwrap_or_default())
+                .stdin_null()
+                .stdout_capture()
+                .stderr_capture()
+                .unchecked()
+                .run();
+            match output {
+                Ok(output) if output.status.success() => {
+                    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+                }
+                Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+                Err(error) => Err(error.to_string()),
+            }
+        };
+        let failed = |said: String| {
+            let said = crate::spec::channel::redact_words(&said.replace('\n', " "));
+            Error::Store(store::Error::Unreachable { url: format!("git+{repository}"), reason: said })
+        };
+        let checkout = at.display().to_string();
+        run(&["clone", "--quiet", "--no-checkout", "--", repository.as_str(), &checkout]).map_err(failed)?;
+        let wanted = reference.unwrap_or("HEAD");
+        // A branch is known to a clone under its remote's name, anything else under its own.
+        let commit = [format!("origin/{wanted}^{{commit}}"), format!("{wanted}^{{commit}}")]
+            .iter()
+            .find_map(|name| {
+                run(&["-C", &checkout, "rev-parse", "--verify", "--quiet", "--end-of-options", name]).ok()
+            })
+            .ok_or_else(|| {
+                let message = format!("`{}`: the repository has no `{wanted}`", line.text);
+                unusable(line, message, "name a tag, a branch or a commit behind `@`")
+            })?;
+        run(&["-C", &checkout, "checkout", "--quiet", "--detach", &commit]).map_err(failed)?;
+        run(&["-C", &checkout, "submodule", "--quiet", "update", "--init", "--recursive"]).map_err(failed)?;
+        let bytes = tree::subdirectory(&at, subdirectory)
+            .and_then(|part| tree::pack(&part))
+            .map_err(|said| unusable(line, format!("`{}`: {said}", line.text), NO_TREE))?;
+        let artifact = self.fetcher.keep(&bytes)?;
+        let mut file = fs::temporary_in(kept.parent().unwrap_or(self.cache))?;
+        std::io::Write::write_all(&mut file, format!("{commit} {}", artifact.sha256).as_bytes())
+            .map_err(|source| fs::Error::Io { action: "write", path: kept.clone(), source })?;
+        fs::publish(file, &kept)?;
+        Ok((commit, artifact))
+    }
+}
+
+fn authorization(credentials: &Credentials) -> String {
+    let pair = STANDARD.encode(format!("{}:{}", credentials.user, credentials.password));
+    format!("Authorization: Basic {pair}")
+}
+
+/// The name under which a packed tree is read.
+const TREE: &str = "tree.tar";
+const NO_TREE: &str = "name a directory whose files can be read, all of them in it";
+const BUILT: &str =
+    "envlock reads metadata and runs nothing: publish a wheel, or declare `[project]` in pyproject.toml";
+
+fn is_commit(reference: &str) -> bool {
+    reference.len() == 40 && reference.chars().all(|c| c.is_ascii_hexdigit())
+}
+
+/// What an archive says about itself; the error is a sentence.
+fn read(
+    direct: &Direct,
+    file_name: &str,
+    bytes: &[u8],
+) -> Result<(Kind, ResolutionMetadata, Vec<String>), String> {
+    if Path::new(file_name).extension().is_some_and(|extension| extension == "whl") {
+        let named = WheelFilename::from_str(file_name).map_err(|error| error.to_string())?;
+        let (metadata, warnings) = wheel_metadata(named.name.as_ref(), bytes)?;
+        if metadata.name != named.name {
+            return Err(format!("{file_name} says that it is {}", metadata.name));
+        }
+        return Ok((Kind::Wheel, metadata, warnings));
+    }
+    let known = known(direct, file_name);
+    let known = known.as_ref().map(|(name, version)| (name, version));
+    let (metadata, warnings) = sdist::metadata(file_name, bytes, known)?;
+    Ok((Kind::Sdist, metadata, warnings))
+}
+
+/// Name and version by the file's name.
+fn known(direct: &Direct, file_name: &str) -> Option<(PackageName, Version)> {
+    if let Ok(parsed) = SourceDistFilename::parsed_normalized_filename(file_name) {
+        return Some((parsed.name, parsed.version));
+    }
+    let name = direct.name.as_ref()?;
+    let stem =
+        [".tar.gz", ".tgz", ".zip", ".tar"].iter().find_map(|ending| file_name.strip_suffix(ending))?;
+    let version = stem.rsplit_once('-').map_or(stem, |(_, version)| version);
+    Some((name.clone(), Version::from_str(version).ok()?))
+}
+
+/// What the `METADATA` of a wheel says, repaired where it must be; the error is a sentence.
+pub(super) fn wheel_metadata(name: &str, bytes: &[u8]) -> Result<(ResolutionMetadata, Vec<String>), String> {
+    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| error.to_string())?;
+    let is_metadata = |name: &str| {
+        name.split_once('/').is_some_and(|(top, rest)| top.ends_with(".dist-info") && rest == "METADATA")
+    };
+    let index = (0..archive.len()).find(|index| {
+        archive.by_index_raw(*index).is_ok_and(|entry| entry.name().is_ok_and(|name| is_metadata(&name)))
+    });
+    let index = index.ok_or("there is no METADATA in it")?;
+    let mut text = Vec::new();
+    let entry = archive.by_index(index).map_err(|error| error.to_string())?;
+    entry.take(sdist::LIMIT).read_to_end(&mut text).map_err(|error| error.to_string())?;
+    let broken = match ResolutionMetadata::parse_metadata(&text) {
+        Ok(metadata) => return Ok((metadata, Vec::new())),
+        Err(error) => crate::causes::chain(&error),
+    };
+    let (text, warnings) = repair::metadata(name, &String::from_utf8_lossy(&text)).ok_or(broken)?;
+    let metadata = ResolutionMetadata::parse_metadata(text.as_bytes());
+    Ok((metadata.map_err(|error| crate::causes::chain(&error))?, warnings))
+}
