@@ -20,5 +20,7 @@ mod determinism;
 mod examples;
 mod faults;
 mod outputs;
+mod pypi;
+mod pypi_faults;
 mod readers;
 mod readme;

@@ -50,7 +50,9 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::WrongHash { .. } => {
-                "the index and its files disagree: try again later, and tell who serves them".to_owned()
+                "the file and what was promised of it (by a channel, an index or a `--hash`) disagree: try again \
+                 later, and tell who serves it"
+                    .to_owned()
             }
             Self::Unreachable { .. } => {
                 "try again, or read the channel from elsewhere with --mirror".to_owned()

@@ -34,7 +34,10 @@ CONTENT_TYPES = {
     ".zst": "application/zstd",
     ".bz2": "application/x-bzip2",
     ".conda": "application/octet-stream",
+    ".html": "text/html",
 }
+# The page of a folder, as an index of Python packages has it: PEP 691, or PEP 503.
+PAGES = {"index.json": "application/vnd.pypi.simple.v1+json", "index.html": "text/html"}
 LOGIN_PAGE = b"<!DOCTYPE html>\n<html><title>Log in</title><body>Please log in.</body></html>\n"
 RETRY_AFTER = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 
@@ -151,8 +154,18 @@ class Handler(BaseHTTPRequestHandler):
             if readable and not self.connection.recv(1024):
                 return
 
+    def read(self, path: str) -> tuple[bytes | None, str]:
+        """The bytes at a path and their type; of a path that ends with `/`, the folder's page."""
+        if path.endswith("/"):
+            for name, content_type in PAGES.items():
+                body = self.server.site.read(path + name)
+                if body is not None:
+                    return body, content_type
+        content_type = CONTENT_TYPES.get(Path(path).suffix, "application/octet-stream")
+        return self.server.site.read(path), content_type
+
     def answer_file(self, path: str, fault: faults.Fault | None) -> None:
-        body = self.server.site.read(path)
+        body, content_type = self.read(path)
         if body is None:
             self.answer(HTTPStatus.NOT_FOUND)
             return
@@ -162,7 +175,7 @@ class Handler(BaseHTTPRequestHandler):
             "Accept-Ranges": "bytes",
             # A test may change a channel at any time: ask again, with the ETag.
             "Cache-Control": "no-cache",
-            "Content-Type": CONTENT_TYPES.get(Path(path).suffix, "application/octet-stream"),
+            "Content-Type": content_type,
         }
         if fault and fault.kind == "corrupt":
             body = faults.flip_a_byte(body)

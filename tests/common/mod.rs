@@ -10,6 +10,8 @@ use std::{
 
 use tempfile::TempDir;
 
+pub mod index;
+
 /// The repository.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

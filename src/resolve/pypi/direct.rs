@@ -5,7 +5,7 @@
 
 use std::{
     io::{Cursor, Read},
-    path::Path,
+    path::{Path, PathBuf},
     str::FromStr,
 };
 
@@ -105,12 +105,41 @@ impl Locator<'_> {
         (url.to_string(), name)
     }
 
+    /// What was found under a key in an earlier run: a text and an artifact that is still kept.
+    fn recall(&self, key: &str) -> Result<Option<(String, Artifact)>, Error> {
+        let Some(text) = fs::read_own(&self.kept(key))? else { return Ok(None) };
+        let Some((text, sha256)) = text.split_once(' ') else { return Ok(None) };
+        let size = self.fetcher.read(sha256).ok().map(|bytes| bytes.len() as u64);
+        let artifact = Artifact { sha256: sha256.to_owned(), md5: None, size };
+        Ok(size.map(|_| (text.to_owned(), artifact)))
+    }
+
+    fn remember(&self, key: &str, text: &str, artifact: &Artifact) -> Result<(), Error> {
+        let path = self.kept(key);
+        let mut file = fs::temporary_in(path.parent().unwrap_or(self.cache))?;
+        std::io::Write::write_all(&mut file, format!("{text} {}", artifact.sha256).as_bytes())
+            .map_err(|source| fs::Error::Io { action: "write", path: path.clone(), source })?;
+        Ok(fs::publish(file, &path)?)
+    }
+
+    fn kept(&self, key: &str) -> PathBuf {
+        self.cache.join("places").join(hex(&Sha256::digest(key)))
+    }
+
     async fn fetch(&self, url: &Url, direct: &Direct) -> Result<Artifact, Error> {
         let sha256 = direct.hashes.iter().filter(|digest| digest.algorithm() == HashAlgorithm::Sha256);
         let mut sha256: Vec<_> = sha256.map(|digest| digest.digest.to_string()).collect();
         // Several are alternatives; a single one is a promise.
         let promised = Digests { sha256: sha256.pop().filter(|_| sha256.is_empty()), ..Digests::default() };
-        Ok(self.fetcher.complete(url, &read_from(url, self.mirrors), &promised).await?)
+        if self.offline
+            && promised.sha256.is_none()
+            && let Some((_, artifact)) = self.recall(url.as_str())?
+        {
+            return Ok(artifact);
+        }
+        let artifact = self.fetcher.complete(url, &read_from(url, self.mirrors), &promised).await?;
+        self.remember(url.as_str(), "-", &artifact)?;
+        Ok(artifact)
     }
 
     /// Whether the artifact has one of the hashes that its line states.
@@ -134,21 +163,17 @@ impl Locator<'_> {
         let (reference, subdirectory) = (place.reference.as_deref(), place.subdirectory.as_deref());
         let key =
             format!("{repository}@{}#{}", reference.unwrap_or_default(), subdirectory.unwrap_or_default());
-        let kept = self.cache.join("git").join(hex(&Sha256::digest(key)));
-        if self.offline || reference.is_some_and(is_commit) {
-            let text = fs::read_own(&kept)?.unwrap_or_default();
-            if let Some((commit, sha256)) = text.trim().split_once(' ')
-                && self.fetcher.read(sha256).is_ok()
-            {
-                let artifact = Artifact { sha256: sha256.to_owned(), md5: None, size: None };
-                return Ok((commit.to_owned(), artifact));
-            }
-            if self.offline {
-                return Err(Error::NotCached {
-                    what: format!("`{}` is a version control URL that is not in the cache", line.text),
-                    hint: "run once without --offline".to_owned(),
-                });
-            }
+        // What a commit is never changes; a branch is asked for anew.
+        if (self.offline || reference.is_some_and(is_commit))
+            && let Some(found) = self.recall(&key)?
+        {
+            return Ok(found);
+        }
+        if self.offline {
+            return Err(Error::NotCached {
+                what: format!("`{}` is a version control URL that is not in the cache", line.text),
+                hint: "run once without --offline".to_owned(),
+            });
         }
         let git = which::which("git").map_err(|_| {
             unusable(line, format!("`{}` needs git, which is not on PATH", line.text), "install git")
@@ -203,10 +228,7 @@ impl Locator<'_> {
             .and_then(|part| tree::pack(&part))
             .map_err(|said| unusable(line, format!("`{}`: {said}", line.text), NO_TREE))?;
         let artifact = self.fetcher.keep(&bytes)?;
-        let mut file = fs::temporary_in(kept.parent().unwrap_or(self.cache))?;
-        std::io::Write::write_all(&mut file, format!("{commit} {}", artifact.sha256).as_bytes())
-            .map_err(|source| fs::Error::Io { action: "write", path: kept.clone(), source })?;
-        fs::publish(file, &kept)?;
+        self.remember(&key, &commit, &artifact)?;
         Ok((commit, artifact))
     }
 }
