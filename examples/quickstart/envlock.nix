@@ -1,19 +1,22 @@
 # Locked by envlock; do not edit. To lock anew after a change: envlock convert
 {
   formatVersion = 1;
-  inputHash = "3b61b86e0138dba978aa36be7c6bb0f1bcf4a1ea55c8e6a96d2f0a4de43d4227";
+  inputHash = "8892e26e08f2652af6dac5fd77375c445becc87cdb4fde0410691f42243583af";
   options = { };
   overridden = [ ];
   files = {
-    "conda-lock.yml" = "a051c53efade360587049c72e7330dc509e9f190674e418ace0870360f71c0bc";
+    "conda-lock.yml" = "ea62ab7e2142dcf49cedfd8cdf545c0dc83328bf15ecc25bb406da350629363e";
     "master.conda-lock.yml" = "92f5309f6178ffeef938d6e5fb42e3d4988c728431c01352a8f19c349c1768e1";
     "runtime.conda-lock.yml" = "2d27c0a2fb14ed14ae027a1a73313c10126abd2ee6f6e298fc7ad6cec8cbb7cb";
   };
   environments = {
     user = {
       aarch64-linux = {
-        lockHash = "7db2b4f7093676f693302ed21a15d01c69328cff75101dccfb010bfbca02bef4";
-        specs = [ "python=3.12" ];
+        lockHash = "e70d910296362ca3357ccf2db7ecc6b7579e9697662540f533f9b727662cac9f";
+        specs = [
+          "pip: celery[redis]"
+          "python=3.12"
+        ];
         variables = { };
         packages = [
           {
@@ -205,6 +208,28 @@
           }
           {
             kind = "conda";
+            name = "packaging";
+            version = "26.2";
+            build = "pyhc364b38_0";
+            fileName = "packaging-26.2-pyhc364b38_0.conda";
+            storeName = "packaging-26.2-pyhc364b38_0.conda";
+            url = "https://conda.anaconda.org/conda-forge/noarch/packaging-26.2-pyhc364b38_0.conda";
+            hash = "sha256-OQar+2URo7swnjm5sbe8OPUKcjlx3iOVSJ/R83klWJA=";
+            size = 91574;
+          }
+          {
+            kind = "conda";
+            name = "pip";
+            version = "26.1.2";
+            build = "pyh8b19718_0";
+            fileName = "pip-26.1.2-pyh8b19718_0.conda";
+            storeName = "pip-26.1.2-pyh8b19718_0.conda";
+            url = "https://conda.anaconda.org/conda-forge/noarch/pip-26.1.2-pyh8b19718_0.conda";
+            hash = "sha256-KbfXW/ga0RZFqOMgs2mr3JCpK5PyqReOhT2d3fguUQY=";
+            size = 1203173;
+          }
+          {
+            kind = "conda";
             name = "python";
             version = "3.12.13";
             build = "h91f4b29_0_cpython";
@@ -224,6 +249,17 @@
             url = "https://conda.anaconda.org/conda-forge/linux-aarch64/readline-8.3-hb682ff5_0.conda";
             hash = "sha256-/mlfnSFemi490Mp/VkNatN8k9VBLg4ZePSld826I0hY=";
             size = 357597;
+          }
+          {
+            kind = "conda";
+            name = "setuptools";
+            version = "83.0.0";
+            build = "pyh332efcf_0";
+            fileName = "setuptools-83.0.0-pyh332efcf_0.conda";
+            storeName = "setuptools-83.0.0-pyh332efcf_0.conda";
+            url = "https://conda.anaconda.org/conda-forge/noarch/setuptools-83.0.0-pyh332efcf_0.conda";
+            hash = "sha256-SKn5YBZQXeut/GfwbeesVI3svDjTJ0CbJLBDLvbxYzU=";
+            size = 642081;
           }
           {
             kind = "conda";
@@ -249,6 +285,17 @@
           }
           {
             kind = "conda";
+            name = "wheel";
+            version = "0.46.3";
+            build = "pyhd8ed1ab_0";
+            fileName = "wheel-0.46.3-pyhd8ed1ab_0.conda";
+            storeName = "wheel-0.46.3-pyhd8ed1ab_0.conda";
+            url = "https://conda.anaconda.org/conda-forge/noarch/wheel-0.46.3-pyhd8ed1ab_0.conda";
+            hash = "sha256-1s8vDr1eCRIMKOy6RQVWzlU3UmUtkXlUQvDnD4NxJq4=";
+            size = 31858;
+          }
+          {
+            kind = "conda";
             name = "zstd";
             version = "1.5.7";
             build = "h85ac4a6_6";
@@ -258,11 +305,174 @@
             hash = "sha256-VpmQzxLkb531QCdRRtpWfZxhjB6cegvJ2c/vra7SC3U=";
             size = 614429;
           }
+          {
+            kind = "wheel";
+            name = "amqp";
+            version = "5.4.2";
+            fileName = "amqp-5.4.2-py3-none-any.whl";
+            storeName = "amqp-5.4.2-py3-none-any.whl";
+            url = "https://files.pythonhosted.org/packages/e1/1d/2da3a059d2736e2ad8104762f93ad2145b6b0586aaa6be5290bab5d96c68/amqp-5.4.2-py3-none-any.whl";
+            hash = "sha256-5udWsVyJyGgYtIpJR6QkcGI4r79n1FdCjTJpvEWQ254=";
+            size = 51956;
+          }
+          {
+            kind = "wheel";
+            name = "billiard";
+            version = "4.3.2";
+            fileName = "billiard-4.3.2-py3-none-any.whl";
+            storeName = "billiard-4.3.2-py3-none-any.whl";
+            url = "https://files.pythonhosted.org/packages/21/05/3d445479b3f7e4ae0901cdf2c45f561b436d1a5b8ed1c5c97e260152ae50/billiard-4.3.2-py3-none-any.whl";
+            hash = "sha256-N3Nae0EXqvpzUys7ST20wC+4XA5p1fNEfxE/0w/yeHI=";
+            size = 90632;
+          }
+          {
+            kind = "wheel";
+            name = "celery";
+            version = "5.6.3";
+            fileName = "celery-5.6.3-py3-none-any.whl";
+            storeName = "celery-5.6.3-py3-none-any.whl";
+            url = "https://files.pythonhosted.org/packages/cf/c9/6eccdda96e098f7ae843162db2d3c149c6931a24fda69fe4ab84d0027eb5/celery-5.6.3-py3-none-any.whl";
+            hash = "sha256-CAj0L4CQnE1YMyAjYP+vsqT4P02OI+EoXZJmEOmnr6Y=";
+            size = 451235;
+          }
+          {
+            kind = "wheel";
+            name = "click";
+            version = "8.5.1";
+            fileName = "click-8.5.1-py3-none-any.whl";
+            storeName = "click-8.5.1-py3-none-any.whl";
+            url = "https://files.pythonhosted.org/packages/31/7d/164b7ffc8624fe9efb4221bf9af485d5c1e41b9ae118045d2b6dc5457d8b/click-8.5.1-py3-none-any.whl";
+            hash = "sha256-i7U3bSAGlQOG+MZCdhMzSirK3F9VnLgOY40AtN+Vfjc=";
+            size = 126163;
+          }
+          {
+            kind = "wheel";
+            name = "click-didyoumean";
+            version = "0.3.1";
+            fileName = "click_didyoumean-0.3.1-py3-none-any.whl";
+            storeName = "click_didyoumean-0.3.1-py3-none-any.whl";
+            url = "https://files.pythonhosted.org/packages/1b/5b/974430b5ffdb7a4f1941d13d83c64a0395114503cc357c6b9ae4ce5047ed/click_didyoumean-0.3.1-py3-none-any.whl";
+            hash = "sha256-XEu2AHz+pfL9ZYOi+2cBoipB65iVfmPQ+sQcEOfDEXw=";
+            size = 3631;
+          }
+          {
+            kind = "wheel";
+            name = "click-plugins";
+            version = "1.1.1.2";
+            fileName = "click_plugins-1.1.1.2-py2.py3-none-any.whl";
+            storeName = "click_plugins-1.1.1.2-py2.py3-none-any.whl";
+            url = "https://files.pythonhosted.org/packages/3d/9a/2abecb28ae875e39c8cad711eb1186d8d14eab564705325e77e4e6ab9ae5/click_plugins-1.1.1.2-py2.py3-none-any.whl";
+            hash = "sha256-AI1ldDgz/8H1QXvw546NLCOqsE2XRbqBe9PnGw/raqY=";
+            size = 11051;
+          }
+          {
+            kind = "wheel";
+            name = "click-repl";
+            version = "0.4.1";
+            fileName = "click_repl-0.4.1-py3-none-any.whl";
+            storeName = "click_repl-0.4.1-py3-none-any.whl";
+            url = "https://files.pythonhosted.org/packages/a4/f6/12dc0f2e0159c2b416818b7fedcda15b520043773364a81d7389809a5af5/click_repl-0.4.1-py3-none-any.whl";
+            hash = "sha256-XLEIgdTF66qGlezraZEa8wYu54NCgStxNWSxeq0zPrU=";
+            size = 14988;
+          }
+          {
+            kind = "wheel";
+            name = "kombu";
+            version = "5.6.2";
+            fileName = "kombu-5.6.2-py3-none-any.whl";
+            storeName = "kombu-5.6.2-py3-none-any.whl";
+            url = "https://files.pythonhosted.org/packages/fb/0f/834427d8c03ff1d7e867d3db3d176470c64871753252b21b4f4897d1fa45/kombu-5.6.2-py3-none-any.whl";
+            hash = "sha256-78/FWdoyTUHWHKMRsMZJZeo1tMVcwE7jblU4YUXazpM=";
+            size = 214219;
+          }
+          {
+            kind = "wheel";
+            name = "prompt-toolkit";
+            version = "3.0.53";
+            fileName = "prompt_toolkit-3.0.53-py3-none-any.whl";
+            storeName = "prompt_toolkit-3.0.53-py3-none-any.whl";
+            url = "https://files.pythonhosted.org/packages/54/6f/84908cad2d6aa5144abcf7b42709fe4fdb459bc640ec7ac5786e7693dabc/prompt_toolkit-3.0.53-py3-none-any.whl";
+            hash = "sha256-AcCJHX+SN9XjOffT5Cza6At1NKuxx8DjNS77piMUkvI=";
+            size = 392288;
+          }
+          {
+            kind = "wheel";
+            name = "python-dateutil";
+            version = "4.0.0";
+            fileName = "python_dateutil-4.0.0-py3-none-any.whl";
+            storeName = "python_dateutil-4.0.0-py3-none-any.whl";
+            url = "https://files.pythonhosted.org/packages/2f/a9/52b89563d154433d79b51ed1eb4842bf7334cb2696891a7fe135618853d7/python_dateutil-4.0.0-py3-none-any.whl";
+            hash = "sha256-peJG9564BHXmkb+Thizq2Y3s2KSYz1O6BRb83A9Q3Bw=";
+            size = 92853;
+          }
+          {
+            kind = "wheel";
+            name = "redis";
+            version = "6.4.0";
+            fileName = "redis-6.4.0-py3-none-any.whl";
+            storeName = "redis-6.4.0-py3-none-any.whl";
+            url = "https://files.pythonhosted.org/packages/e8/02/89e2ed7e85db6c93dfa9e8f691c5087df4e3551ab39081a4d7c6d1f90e05/redis-6.4.0-py3-none-any.whl";
+            hash = "sha256-8FRPqWBCZOlGTN9IFOfUgw90sWXVLyozCnYKiN0ki38=";
+            size = 279847;
+          }
+          {
+            kind = "wheel";
+            name = "typing-extensions";
+            version = "4.16.0";
+            fileName = "typing_extensions-4.16.0-py3-none-any.whl";
+            storeName = "typing_extensions-4.16.0-py3-none-any.whl";
+            url = "https://files.pythonhosted.org/packages/49/d3/b8441a820a491ddfc024b0b0cf0393375b75ea13866d9c66727e54c2fc80/typing_extensions-4.16.0-py3-none-any.whl";
+            hash = "sha256-SByqSBN06BPBsXatoU6X8fZ6RTnOnP6z81DXjWNwwug=";
+            size = 45571;
+          }
+          {
+            kind = "wheel";
+            name = "tzdata";
+            version = "2026.6";
+            fileName = "tzdata-2026.6-py2.py3-none-any.whl";
+            storeName = "tzdata-2026.6-py2.py3-none-any.whl";
+            url = "https://files.pythonhosted.org/packages/0a/66/9a06c2227fedfd4919f0eaaa8b94377d9730882a7e4f95823c9a331ab5e1/tzdata-2026.6-py2.py3-none-any.whl";
+            hash = "sha256-ChDuxuE+8Wtif6vtml8rphpiscZ/MnMF9OfkEqcLSuw=";
+            size = 348210;
+          }
+          {
+            kind = "wheel";
+            name = "tzlocal";
+            version = "5.4.5";
+            fileName = "tzlocal-5.4.5-py3-none-any.whl";
+            storeName = "tzlocal-5.4.5-py3-none-any.whl";
+            url = "https://files.pythonhosted.org/packages/7b/c1/9be4e1a8a30db8729a86628073910e56f85aaf8a659e053f376a2e6ea5a8/tzlocal-5.4.5-py3-none-any.whl";
+            hash = "sha256-7KtTT21l2d60xOpSwSGrbdWVjpuHjnHcsQJXgml1JFQ=";
+            size = 18215;
+          }
+          {
+            kind = "wheel";
+            name = "vine";
+            version = "5.1.0";
+            fileName = "vine-5.1.0-py3-none-any.whl";
+            storeName = "vine-5.1.0-py3-none-any.whl";
+            url = "https://files.pythonhosted.org/packages/03/ff/7c0c86c43b3cbb927e0ccc0255cb4057ceba4799cd44ae95174ce8e8b5b2/vine-5.1.0-py3-none-any.whl";
+            hash = "sha256-QP3zxIss/hw4pJ6a4tpv2ojkeUyBAFCnKL10E4Efsdw=";
+            size = 9636;
+          }
+          {
+            kind = "wheel";
+            name = "wcwidth";
+            version = "0.9.4";
+            fileName = "wcwidth-0.9.4-cp310-abi3-manylinux2014_aarch64.manylinux_2_17_aarch64.whl";
+            storeName = "wcwidth-0.9.4-cp310-abi3-manylinux2014_aarch64.manylinux_2_17_aarch64.whl";
+            url = "https://files.pythonhosted.org/packages/7d/5b/42bdf9a4b0e4f9126584af2ec73642de495f3bd8add907430f13c3bb98d2/wcwidth-0.9.4-cp310-abi3-manylinux2014_aarch64.manylinux_2_17_aarch64.whl";
+            hash = "sha256-CTRp4B2IG/89uT/z9Ww2Tch8RB6gH59Bwi3gwL31xu8=";
+            size = 789012;
+          }
         ];
       };
       x86_64-linux = {
-        lockHash = "573c2b45073c2111a9071423fcc4a5e3c755ab41edf8d4dfcac7f75fcc0499e4";
-        specs = [ "python=3.12" ];
+        lockHash = "db6db6a00ecaf2c29fade0c7dead46b6d49d8eeef5b2b7333f97843dc8b13afe";
+        specs = [
+          "pip: celery[redis]"
+          "python=3.12"
+        ];
         variables = { };
         packages = [
           {
@@ -476,6 +686,28 @@
           }
           {
             kind = "conda";
+            name = "packaging";
+            version = "26.2";
+            build = "pyhc364b38_0";
+            fileName = "packaging-26.2-pyhc364b38_0.conda";
+            storeName = "packaging-26.2-pyhc364b38_0.conda";
+            url = "https://conda.anaconda.org/conda-forge/noarch/packaging-26.2-pyhc364b38_0.conda";
+            hash = "sha256-OQar+2URo7swnjm5sbe8OPUKcjlx3iOVSJ/R83klWJA=";
+            size = 91574;
+          }
+          {
+            kind = "conda";
+            name = "pip";
+            version = "26.1.2";
+            build = "pyh8b19718_0";
+            fileName = "pip-26.1.2-pyh8b19718_0.conda";
+            storeName = "pip-26.1.2-pyh8b19718_0.conda";
+            url = "https://conda.anaconda.org/conda-forge/noarch/pip-26.1.2-pyh8b19718_0.conda";
+            hash = "sha256-KbfXW/ga0RZFqOMgs2mr3JCpK5PyqReOhT2d3fguUQY=";
+            size = 1203173;
+          }
+          {
+            kind = "conda";
             name = "python";
             version = "3.12.13";
             build = "hd63d673_0_cpython";
@@ -495,6 +727,17 @@
             url = "https://conda.anaconda.org/conda-forge/linux-64/readline-8.3-hd6e31c0_1.conda";
             hash = "sha256-AbP+Bzpm4yGXDQngSziHCPjL3KXN+/y3ye60cK0QOD0=";
             size = 348899;
+          }
+          {
+            kind = "conda";
+            name = "setuptools";
+            version = "83.0.0";
+            build = "pyh332efcf_0";
+            fileName = "setuptools-83.0.0-pyh332efcf_0.conda";
+            storeName = "setuptools-83.0.0-pyh332efcf_0.conda";
+            url = "https://conda.anaconda.org/conda-forge/noarch/setuptools-83.0.0-pyh332efcf_0.conda";
+            hash = "sha256-SKn5YBZQXeut/GfwbeesVI3svDjTJ0CbJLBDLvbxYzU=";
+            size = 642081;
           }
           {
             kind = "conda";
@@ -520,6 +763,17 @@
           }
           {
             kind = "conda";
+            name = "wheel";
+            version = "0.46.3";
+            build = "pyhd8ed1ab_0";
+            fileName = "wheel-0.46.3-pyhd8ed1ab_0.conda";
+            storeName = "wheel-0.46.3-pyhd8ed1ab_0.conda";
+            url = "https://conda.anaconda.org/conda-forge/noarch/wheel-0.46.3-pyhd8ed1ab_0.conda";
+            hash = "sha256-1s8vDr1eCRIMKOy6RQVWzlU3UmUtkXlUQvDnD4NxJq4=";
+            size = 31858;
+          }
+          {
+            kind = "conda";
             name = "zstd";
             version = "1.5.7";
             build = "hb78ec9c_7";
@@ -528,6 +782,166 @@
             url = "https://conda.anaconda.org/conda-forge/linux-64/zstd-1.5.7-hb78ec9c_7.conda";
             hash = "sha256-R9aCufbW7J6xpubD516mJz6Jnnj7f8WfgdOXRQCfvGA=";
             size = 601301;
+          }
+          {
+            kind = "wheel";
+            name = "amqp";
+            version = "5.4.2";
+            fileName = "amqp-5.4.2-py3-none-any.whl";
+            storeName = "amqp-5.4.2-py3-none-any.whl";
+            url = "https://files.pythonhosted.org/packages/e1/1d/2da3a059d2736e2ad8104762f93ad2145b6b0586aaa6be5290bab5d96c68/amqp-5.4.2-py3-none-any.whl";
+            hash = "sha256-5udWsVyJyGgYtIpJR6QkcGI4r79n1FdCjTJpvEWQ254=";
+            size = 51956;
+          }
+          {
+            kind = "wheel";
+            name = "billiard";
+            version = "4.3.2";
+            fileName = "billiard-4.3.2-py3-none-any.whl";
+            storeName = "billiard-4.3.2-py3-none-any.whl";
+            url = "https://files.pythonhosted.org/packages/21/05/3d445479b3f7e4ae0901cdf2c45f561b436d1a5b8ed1c5c97e260152ae50/billiard-4.3.2-py3-none-any.whl";
+            hash = "sha256-N3Nae0EXqvpzUys7ST20wC+4XA5p1fNEfxE/0w/yeHI=";
+            size = 90632;
+          }
+          {
+            kind = "wheel";
+            name = "celery";
+            version = "5.6.3";
+            fileName = "celery-5.6.3-py3-none-any.whl";
+            storeName = "celery-5.6.3-py3-none-any.whl";
+            url = "https://files.pythonhosted.org/packages/cf/c9/6eccdda96e098f7ae843162db2d3c149c6931a24fda69fe4ab84d0027eb5/celery-5.6.3-py3-none-any.whl";
+            hash = "sha256-CAj0L4CQnE1YMyAjYP+vsqT4P02OI+EoXZJmEOmnr6Y=";
+            size = 451235;
+          }
+          {
+            kind = "wheel";
+            name = "click";
+            version = "8.5.1";
+            fileName = "click-8.5.1-py3-none-any.whl";
+            storeName = "click-8.5.1-py3-none-any.whl";
+            url = "https://files.pythonhosted.org/packages/31/7d/164b7ffc8624fe9efb4221bf9af485d5c1e41b9ae118045d2b6dc5457d8b/click-8.5.1-py3-none-any.whl";
+            hash = "sha256-i7U3bSAGlQOG+MZCdhMzSirK3F9VnLgOY40AtN+Vfjc=";
+            size = 126163;
+          }
+          {
+            kind = "wheel";
+            name = "click-didyoumean";
+            version = "0.3.1";
+            fileName = "click_didyoumean-0.3.1-py3-none-any.whl";
+            storeName = "click_didyoumean-0.3.1-py3-none-any.whl";
+            url = "https://files.pythonhosted.org/packages/1b/5b/974430b5ffdb7a4f1941d13d83c64a0395114503cc357c6b9ae4ce5047ed/click_didyoumean-0.3.1-py3-none-any.whl";
+            hash = "sha256-XEu2AHz+pfL9ZYOi+2cBoipB65iVfmPQ+sQcEOfDEXw=";
+            size = 3631;
+          }
+          {
+            kind = "wheel";
+            name = "click-plugins";
+            version = "1.1.1.2";
+            fileName = "click_plugins-1.1.1.2-py2.py3-none-any.whl";
+            storeName = "click_plugins-1.1.1.2-py2.py3-none-any.whl";
+            url = "https://files.pythonhosted.org/packages/3d/9a/2abecb28ae875e39c8cad711eb1186d8d14eab564705325e77e4e6ab9ae5/click_plugins-1.1.1.2-py2.py3-none-any.whl";
+            hash = "sha256-AI1ldDgz/8H1QXvw546NLCOqsE2XRbqBe9PnGw/raqY=";
+            size = 11051;
+          }
+          {
+            kind = "wheel";
+            name = "click-repl";
+            version = "0.4.1";
+            fileName = "click_repl-0.4.1-py3-none-any.whl";
+            storeName = "click_repl-0.4.1-py3-none-any.whl";
+            url = "https://files.pythonhosted.org/packages/a4/f6/12dc0f2e0159c2b416818b7fedcda15b520043773364a81d7389809a5af5/click_repl-0.4.1-py3-none-any.whl";
+            hash = "sha256-XLEIgdTF66qGlezraZEa8wYu54NCgStxNWSxeq0zPrU=";
+            size = 14988;
+          }
+          {
+            kind = "wheel";
+            name = "kombu";
+            version = "5.6.2";
+            fileName = "kombu-5.6.2-py3-none-any.whl";
+            storeName = "kombu-5.6.2-py3-none-any.whl";
+            url = "https://files.pythonhosted.org/packages/fb/0f/834427d8c03ff1d7e867d3db3d176470c64871753252b21b4f4897d1fa45/kombu-5.6.2-py3-none-any.whl";
+            hash = "sha256-78/FWdoyTUHWHKMRsMZJZeo1tMVcwE7jblU4YUXazpM=";
+            size = 214219;
+          }
+          {
+            kind = "wheel";
+            name = "prompt-toolkit";
+            version = "3.0.53";
+            fileName = "prompt_toolkit-3.0.53-py3-none-any.whl";
+            storeName = "prompt_toolkit-3.0.53-py3-none-any.whl";
+            url = "https://files.pythonhosted.org/packages/54/6f/84908cad2d6aa5144abcf7b42709fe4fdb459bc640ec7ac5786e7693dabc/prompt_toolkit-3.0.53-py3-none-any.whl";
+            hash = "sha256-AcCJHX+SN9XjOffT5Cza6At1NKuxx8DjNS77piMUkvI=";
+            size = 392288;
+          }
+          {
+            kind = "wheel";
+            name = "python-dateutil";
+            version = "4.0.0";
+            fileName = "python_dateutil-4.0.0-py3-none-any.whl";
+            storeName = "python_dateutil-4.0.0-py3-none-any.whl";
+            url = "https://files.pythonhosted.org/packages/2f/a9/52b89563d154433d79b51ed1eb4842bf7334cb2696891a7fe135618853d7/python_dateutil-4.0.0-py3-none-any.whl";
+            hash = "sha256-peJG9564BHXmkb+Thizq2Y3s2KSYz1O6BRb83A9Q3Bw=";
+            size = 92853;
+          }
+          {
+            kind = "wheel";
+            name = "redis";
+            version = "6.4.0";
+            fileName = "redis-6.4.0-py3-none-any.whl";
+            storeName = "redis-6.4.0-py3-none-any.whl";
+            url = "https://files.pythonhosted.org/packages/e8/02/89e2ed7e85db6c93dfa9e8f691c5087df4e3551ab39081a4d7c6d1f90e05/redis-6.4.0-py3-none-any.whl";
+            hash = "sha256-8FRPqWBCZOlGTN9IFOfUgw90sWXVLyozCnYKiN0ki38=";
+            size = 279847;
+          }
+          {
+            kind = "wheel";
+            name = "typing-extensions";
+            version = "4.16.0";
+            fileName = "typing_extensions-4.16.0-py3-none-any.whl";
+            storeName = "typing_extensions-4.16.0-py3-none-any.whl";
+            url = "https://files.pythonhosted.org/packages/49/d3/b8441a820a491ddfc024b0b0cf0393375b75ea13866d9c66727e54c2fc80/typing_extensions-4.16.0-py3-none-any.whl";
+            hash = "sha256-SByqSBN06BPBsXatoU6X8fZ6RTnOnP6z81DXjWNwwug=";
+            size = 45571;
+          }
+          {
+            kind = "wheel";
+            name = "tzdata";
+            version = "2026.6";
+            fileName = "tzdata-2026.6-py2.py3-none-any.whl";
+            storeName = "tzdata-2026.6-py2.py3-none-any.whl";
+            url = "https://files.pythonhosted.org/packages/0a/66/9a06c2227fedfd4919f0eaaa8b94377d9730882a7e4f95823c9a331ab5e1/tzdata-2026.6-py2.py3-none-any.whl";
+            hash = "sha256-ChDuxuE+8Wtif6vtml8rphpiscZ/MnMF9OfkEqcLSuw=";
+            size = 348210;
+          }
+          {
+            kind = "wheel";
+            name = "tzlocal";
+            version = "5.4.5";
+            fileName = "tzlocal-5.4.5-py3-none-any.whl";
+            storeName = "tzlocal-5.4.5-py3-none-any.whl";
+            url = "https://files.pythonhosted.org/packages/7b/c1/9be4e1a8a30db8729a86628073910e56f85aaf8a659e053f376a2e6ea5a8/tzlocal-5.4.5-py3-none-any.whl";
+            hash = "sha256-7KtTT21l2d60xOpSwSGrbdWVjpuHjnHcsQJXgml1JFQ=";
+            size = 18215;
+          }
+          {
+            kind = "wheel";
+            name = "vine";
+            version = "5.1.0";
+            fileName = "vine-5.1.0-py3-none-any.whl";
+            storeName = "vine-5.1.0-py3-none-any.whl";
+            url = "https://files.pythonhosted.org/packages/03/ff/7c0c86c43b3cbb927e0ccc0255cb4057ceba4799cd44ae95174ce8e8b5b2/vine-5.1.0-py3-none-any.whl";
+            hash = "sha256-QP3zxIss/hw4pJ6a4tpv2ojkeUyBAFCnKL10E4Efsdw=";
+            size = 9636;
+          }
+          {
+            kind = "wheel";
+            name = "wcwidth";
+            version = "0.9.4";
+            fileName = "wcwidth-0.9.4-cp310-abi3-manylinux2014_x86_64.manylinux_2_17_x86_64.whl";
+            storeName = "wcwidth-0.9.4-cp310-abi3-manylinux2014_x86_64.manylinux_2_17_x86_64.whl";
+            url = "https://files.pythonhosted.org/packages/fa/e8/0485850748dfdba9443f4151c7b2442cfa4987ba6cd871038eb5d6b8eca9/wcwidth-0.9.4-cp310-abi3-manylinux2014_x86_64.manylinux_2_17_x86_64.whl";
+            hash = "sha256-sYXIuSeyOvJyG+F4NJnRz6XAKLCYsIWJUbSuIkR38cI=";
+            size = 785946;
           }
         ];
       };

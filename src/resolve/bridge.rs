@@ -125,7 +125,7 @@ mod tests {
         let mut package = PackageRecord::new(
             rattler_conda_types::PackageName::new_unchecked(name),
             rattler_conda_types::Version::from_str(version).unwrap(),
-            "h0_0_cpython".to_owned(),
+            rattler_conda_types::package::BuildString::new_unchecked("h0_0_cpython"),
         );
         package.depends = depends.iter().map(|text| (*text).to_owned()).collect();
         let file = format!("{name}-{version}-h0_0_cpython.conda");
@@ -159,7 +159,7 @@ mod tests {
     fn facts_are_what_python_imports() {
         let records = [
             record("pytorch", "2.4.0", &["python_abi 3.11.* *_cp311"]),
-            record("Flask", "3.0.3", &["python >=3.8"]),
+            record("flask", "3.0.3", &["python >=3.8"]),
             record("redis-server", "7.4.0", &["openssl"]),
             record("odd", "1_a.b", &["python"]),
         ];

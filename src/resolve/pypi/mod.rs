@@ -30,7 +30,7 @@ use uv_client::{BaseClientBuilder, Connectivity, FlatIndexClient, RegistryClient
 use uv_configuration::Constraints;
 use uv_distribution::{DistributionDatabase, Metadata};
 use uv_distribution_types::{
-    Dist, Index, IndexLocations, IndexUrl, Name, Requirement, RequirementSource, RequiresPython, Resolution,
+    Dist, Index, IndexCapabilities, IndexLocations, IndexUrl, Name, Requirement, RequirementSource, RequiresPython, Resolution,
     ResolvedDist,
 };
 use uv_normalize::{ExtraName, PackageName};
@@ -65,6 +65,9 @@ use crate::{
     },
     store::{Digests, Fetcher},
 };
+
+/// As many requests at a time as uv itself makes.
+const CONCURRENCY: usize = 50;
 
 /// How to reach PyPI's indexes, for all jobs of a run.
 pub struct PypiResolver<'a> {
@@ -115,6 +118,45 @@ enum Failure {
 }
 
 impl PypiResolver<'_> {
+    /// Finds what no resolution could honour, before anything is asked of a server.
+    pub fn check(&self, job: &Job<'_>) -> Result<(), Error> {
+        requirements::read(&job.spec.pip, None, self.variables).map(drop)
+    }
+
+    /// Reads the pages of the packages that the lines name into the cache, while conda still solves.
+    ///
+    /// Only for speed: what fails here fails again, with its message, in [`Self::solve`].
+    pub async fn prefetch(&self, job: &Job<'_>) {
+        if self.cache_only || job.spec.pip.is_empty() {
+            return;
+        }
+        let Ok(wanted) = requirements::read(&job.spec.pip, None, self.variables) else { return };
+        let Ok(locations) = self.locations(&wanted) else { return };
+        let Ok(cache) = self.open_cache().await else { return };
+        let Ok(client) = self.client(cache, locations, Connectivity::Online) else { return };
+        let (capabilities, semaphore) = (IndexCapabilities::default(), Semaphore::new(CONCURRENCY));
+        let names: BTreeSet<_> = wanted.roots.iter().map(|root| &root.name).collect();
+        let pages = names.into_iter().map(|name| client.simple_detail(name, None, &capabilities, &semaphore));
+        futures::future::join_all(pages).await;
+    }
+
+    async fn open_cache(&self) -> Result<Cache, Error> {
+        let cache = Cache::from_path(self.cache.join("pypi")).init().await;
+        cache.map_err(|error| Error::Cache { reason: crate::causes::chain(&error) })
+    }
+
+    fn client(
+        &self,
+        cache: Cache,
+        locations: IndexLocations,
+        connectivity: Connectivity,
+    ) -> Result<RegistryClient, Error> {
+        // The certificates that the machine trusts, as for channels.
+        let base = BaseClientBuilder::default().with_system_certs(true).connectivity(connectivity);
+        let client = RegistryClientBuilder::new(base, cache).index_locations(locations).build();
+        client.map_err(|error| Error::index("PyPI", &crate::causes::chain(&error)))
+    }
+
     /// Resolves the `pip:` lines of a job on top of its conda solution.
     pub async fn solve(
         &self,
@@ -138,7 +180,7 @@ impl PypiResolver<'_> {
             requirements::unusable(first, said, "lock this environment without `pip:` there")
         })?;
 
-        let mut wanted = requirements::read(&job.spec.pip, &target.markers, self.variables)?;
+        let mut wanted = requirements::read(&job.spec.pip, Some(&target.markers), self.variables)?;
         wanted.warnings.iter().for_each(|warning| self.printer.warning_once(warning));
         let facts = bridge::facts(records, self.name_map);
         let pip = facts.values().find(|fact| fact.conda == "pip").map(|fact| &fact.version);
@@ -262,20 +304,10 @@ impl<'a> Session<'a> {
     ) -> Result<Self, Error> {
         // uv asks for this once a process and panics without.
         let _ = uv_preview::set(uv_preview::Preview::default());
-        let broken = |error: &dyn std::error::Error| Error::Cache { reason: crate::causes::chain(error) };
-        let cache =
-            Cache::from_path(resolver.cache.join("pypi")).init().await.map_err(|error| broken(&error))?;
+        let cache = resolver.open_cache().await?;
         let locations = resolver.locations(wanted)?;
         let connectivity = if resolver.cache_only { Connectivity::Offline } else { Connectivity::Online };
-        let base = BaseClientBuilder::default()
-            // The certificates that the machine trusts, as for channels.
-            .with_system_certs(true)
-            .connectivity(connectivity);
-        let client = RegistryClientBuilder::new(base, cache.clone())
-            .index_locations(locations.clone())
-            .markers(&target.markers)
-            .build()
-            .map_err(|error| Error::Cache { reason: crate::causes::chain(&error) })?;
+        let client = resolver.client(cache.clone(), locations.clone(), connectivity)?;
         let flat = FlatIndexClient::new(client.cached_client(), connectivity, &cache);
         let entries = flat
             .fetch_all(locations.flat_indexes().map(Index::url))
@@ -296,8 +328,7 @@ impl<'a> Session<'a> {
                 .exclude_newer
                 .map_or_else(ExcludeNewer::default, |instant| ExcludeNewer::global(instant.into())),
             prerelease: Prerelease { global: prerelease, ..Prerelease::default() },
-            // As many requests at a time as uv itself makes.
-            semaphore: Arc::new(Semaphore::new(50)),
+            semaphore: Arc::new(Semaphore::new(CONCURRENCY)),
             learned: Rc::default(),
             waiting,
         })

@@ -104,10 +104,10 @@ impl Wanted {
     }
 }
 
-/// Reads all lines for one target.
+/// Reads all lines for one target; while it is not known, every marker holds.
 pub(super) fn read(
     lines: &[PipLine],
-    markers: &MarkerEnvironment,
+    markers: Option<&MarkerEnvironment>,
     variables: &Variables,
 ) -> Result<Wanted, Error> {
     let mut wanted = Wanted::default();
@@ -118,7 +118,7 @@ pub(super) fn read(
                 let text = requirement.to_string();
                 let parsed = Requirement::<VerbatimUrl>::from_str(&text)
                     .map_err(|error| unusable(line, first_line(&error), "write it as PEP 508 has it"))?;
-                if !parsed.marker.evaluate(markers, &[]) {
+                if !parsed.marker.evaluate_optional_environment(markers, &[]) {
                     continue;
                 }
                 let (name, extras) = (parsed.name, parsed.extras.to_vec());
@@ -338,14 +338,14 @@ fn location_of(
     line: &PipLine,
     location: &str,
     hashes: &[String],
-    markers: &MarkerEnvironment,
+    markers: Option<&MarkerEnvironment>,
     variables: &Variables,
 ) -> Result<Option<Direct>, Error> {
     let (location, marker) = location.split_once(" ;").unwrap_or((location, ""));
     if !marker.trim().is_empty() {
         let tree = MarkerTree::from_str(marker.trim())
             .map_err(|error| unusable(line, first_line(&error), "write the marker as PEP 508 has it"))?;
-        if !tree.evaluate(markers, &[]) {
+        if !tree.evaluate_optional_environment(markers, &[]) {
             return Ok(None);
         }
     }
