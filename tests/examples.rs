@@ -2,7 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use crate::common::{Place, Server, assert_same_files, fixture, locked, root};
+use crate::{
+    common::{Place, Server, fixture, locked, root},
+    peers::{pypi_is_there, uv_compile},
+};
+
+/// Everything that `conda-lock.yml` says of its packages.
+fn packages(place: &Place, name: &str) -> Vec<serde_yaml::Value> {
+    let file: serde_yaml::Value = serde_yaml::from_str(&place.read(name)).unwrap();
+    file["package"].as_sequence().unwrap().clone()
+}
 
 #[test]
 fn the_quickstart_is_locked_as_committed() {
@@ -10,14 +19,32 @@ fn the_quickstart_is_locked_as_committed() {
     place.copy("examples/quickstart");
     let committed = place.files();
     place.run(&["check"]).expect(0);
+    let before = packages(&place, "conda-lock.yml");
+    // PyPI has newer versions every day: what was locked is what is asked for.
+    let pins = before
+        .iter()
+        .filter(|it| it["manager"] == "pip")
+        .map(|it| format!("{}=={}\n", it["name"].as_str().unwrap(), it["version"].as_str().unwrap()));
+    place.put("pins.txt", pins.collect::<String>());
+    place.put("env.yml", format!("{}      - -c pins.txt\n", place.read("env.yml")));
     let mirror =
         format!("https://conda.anaconda.org/conda-forge=file://{}", fixture("conda-forge-2026").display());
     place.run(&["convert", "--mirror", &mirror]).expect(0);
-    assert_same_files(&place.files(), &committed);
+    assert_eq!(packages(&place, "conda-lock.yml"), before);
+    let others = ["master.conda-lock.yml", "runtime.conda-lock.yml"];
+    for name in others {
+        assert_eq!(place.read(name).as_bytes(), committed[name], "{name}");
+    }
 
     let lock = place.read("conda-lock.yml");
-    assert_eq!(locked(&lock, "linux-64").len(), 24);
+    // tzdata is there twice: as a conda package, and as a wheel.
+    assert_eq!(locked(&lock, "linux-64").len(), 43);
     assert!(locked(&lock, "linux-aarch64")["python"].starts_with("3.12."));
+    for platform in ["linux-64", "linux-aarch64"] {
+        for name in ["celery", "redis", "kombu", "vine"] {
+            assert!(locked(&lock, platform).contains_key(name), "{name} on {platform}");
+        }
+    }
     let runtime = locked(&place.read("runtime.conda-lock.yml"), "linux-64");
     for name in ["sysroot_linux-64", "ca-certificates", "tzdata", "tini"] {
         assert!(runtime.contains_key(name), "{runtime:?}");
@@ -100,15 +127,102 @@ fn the_conda_part_of_airflow_as_of_a_date() {
     assert!(ran.stderr.contains("hint: --exclude-newer hides later packages"), "{}", ran.stderr);
 }
 
-#[test]
-fn the_pip_part_of_airflow_is_refused_where_it_begins() {
-    let place = Place::new();
+/// The whole Airflow example as of May 2019: names and versions of PyPI's part, and what was said.
+fn whole_airflow(arguments: &[&str], code: i32) -> (BTreeMap<String, String>, String) {
+    let (place, server) = airflow();
     place.copy("examples/airflow");
-    let ran = place.run(&["convert"]).expect(2);
+    let mirror = format!("https://conda.anaconda.org={}", server.url);
+    let all = [&["convert", "--mirror", &mirror, "--exclude-newer", "2019-05-02"], arguments].concat();
+    let said = place.run(&all).expect(code).stderr;
+    if code != 0 {
+        return (BTreeMap::new(), said);
+    }
+    place.run(&["check"]).expect(0);
+    let pip = packages(&place, "conda-lock.yml").into_iter().filter(|it| it["manager"] == "pip");
+    let text = |value: &serde_yaml::Value| value.as_str().unwrap().to_owned();
+    (pip.map(|it| (text(&it["name"]), text(&it["version"]))).collect(), said)
+}
+
+#[test]
+fn airflow_of_2019_as_its_own_pip_read_it() {
+    if !pypi_is_there() {
+        return;
+    }
+    let (packages, said) = whole_airflow(&[], 0);
+    assert!(said.contains("pip 18.1 is solved for: its legacy reading is used"), "{said}");
+    for (line, extra) in (18..).zip(EXTRAS) {
+        let dropped = format!(
+            "  env.yml:{line}: `apache-airflow[{extra}]==1.10.3`, behind `apache-airflow==1.10.1` of line 17\n"
+        );
+        assert!(said.contains(&dropped), "{dropped} in {said}");
+    }
+    for warning in [
+        "flower 0.9.2 and tornado 6.0.2 are allowed together and do not work: flower does not start; add `tornado<6`",
+        "kombu 4.4.0 and redis 2.10.6 are allowed together and do not work: kombu refuses this redis client; add `kombu<4.4`",
+        "pandas asks for `pytz (>=2011k)`, which is read as `pytz>=2011`",
+        "flask-appbuilder asks for `apispec[yaml]>=1.1.1<2`, which is read as `apispec[yaml]>=1.1.1,<2`",
+    ] {
+        assert!(said.contains(warning), "{warning} in {said}");
+    }
+    for (name, version) in [
+        ("apache-airflow", "1.10.1"),
+        ("psycopg2-binary", "2.7.6.1"),
+        ("redis", "2.10.6"),
+        ("pandas", "0.24.2"),
+        ("flask-appbuilder", "1.13.0"),
+    ] {
+        assert_eq!(packages[name], version, "{name}");
+    }
+    assert_eq!(packages.len(), 78, "{packages:?}");
+    for extra in ["cryptography", "mysqlclient", "jaydebeapi", "pyhive"] {
+        assert!(!packages.contains_key(extra), "{extra} is of an extra");
+    }
+}
+
+/// The extras of the seed's lines, in their order.
+const EXTRAS: [&str; 11] =
+    ["async", "celery", "crypto", "jdbc", "hive", "hdfs", "ldap", "mysql", "postgres", "s3", "redis"];
+
+#[test]
+fn airflow_of_2019_merged_and_strict() {
+    if !pypi_is_there() {
+        return;
+    }
+    let (_, said) = whole_airflow(&["--pip-resolver", "strict"], 3);
     assert!(
-        ran.stderr.starts_with("error: env.yml:15:6: this version of envlock resolves no PyPI packages"),
-        "{}",
-        ran.stderr
+        said.contains(
+            "two requirements of apache-airflow cannot both hold:\n  env.yml:17: `apache-airflow==1.10.1`\n  \
+             env.yml:18: `apache-airflow[async]==1.10.3`\n\nhint: keep one of the two"
+        ),
+        "{said}"
     );
-    assert_eq!(place.files().len(), 1);
+    let (packages, said) = whole_airflow(&["--pip-resolver", "merge"], 0);
+    assert!(
+        said.contains("celery 4.2.1 of conda is replaced by celery 4.1.1 of PyPI, as pip would"),
+        "{said}"
+    );
+    for extra in ["cryptography", "mysqlclient", "jaydebeapi", "pyhive", "celery"] {
+        assert!(packages.contains_key(extra), "{extra}: {packages:?}");
+    }
+}
+
+#[test]
+fn modern_airflow_on_the_test_channel() {
+    let Some(server) = Server::test_channel(&[]) else { return };
+    for (example, airflow) in [("airflow-2", "2.11.2"), ("airflow-3", "3.3.2")] {
+        let place = Place::new();
+        place.copy(&format!("tests/channel/{example}"));
+        let requirement = format!("apache-airflow[celery,postgres,redis]=={airflow}");
+        let limits = place.read("constraints.txt");
+        let Some(theirs) = uv_compile(&place, &[&requirement], &limits) else { return };
+        let ran = place.run(&["convert", "--mirror", &server.mirror()]).expect(0);
+        assert!(!ran.stderr.contains("do not work"), "{}", ran.stderr);
+        let pip = packages(&place, "conda-lock.yml").into_iter().filter(|it| it["manager"] == "pip");
+        let text = |value: &serde_yaml::Value| value.as_str().unwrap().to_owned();
+        let ours: BTreeMap<_, _> = pip.map(|it| (text(&it["name"]), text(&it["version"]))).collect();
+        assert_eq!(ours, theirs, "{example}");
+        assert!(ours.len() > 140 && ours["kombu"] == "5.6.2", "{ours:?}");
+        let sdists = place.read("envlock.nix").matches("kind = \"sdist\"").count();
+        assert_eq!(sdists, usize::from(example == "airflow-2"), "only python-nvd3 is no wheel");
+    }
 }

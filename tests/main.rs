@@ -20,6 +20,8 @@ mod determinism;
 mod examples;
 mod faults;
 mod outputs;
+mod peers;
+mod pip_lines;
 mod pypi;
 mod pypi_faults;
 mod readers;

@@ -38,7 +38,8 @@ pub async fn solve_all(
     jobs.iter().try_for_each(|job| pypi.check(job))?;
     let solve = async |job: &Job<'_>| {
         let prefetched = async { Ok::<_, Error>(pypi.prefetch(job).await) };
-        let (solution, ()) = futures::future::try_join(conda.solve(*job, options, frozen), prefetched).await?;
+        let (solution, ()) =
+            futures::future::try_join(conda.solve(*job, options, frozen), prefetched).await?;
         let packages = pypi.solve(*job, &solution.records, options).await?;
         let recorded = frozen.and_then(|recorded| recorded.get(&pypi_key(&job.key())));
         if frozen.is_some() && recorded.map_or("", String::as_str) != packages.fingerprint {

@@ -66,7 +66,9 @@ impl std::fmt::Debug for Credentials {
 impl Credentials {
     /// The values that must not be seen.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
-        [self.password.as_str(), self.token.as_str()].into_iter().filter(|secret| !secret.is_empty())
+        // A user without a password is a token, as forges take it.
+        let user = if self.password.is_empty() { self.user.as_str() } else { "" };
+        [self.password.as_str(), self.token.as_str(), user].into_iter().filter(|secret| !secret.is_empty())
     }
 
     /// The URL with the token in its path, percent-encoded as one segment.

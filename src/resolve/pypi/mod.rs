@@ -30,8 +30,8 @@ use uv_client::{BaseClientBuilder, Connectivity, FlatIndexClient, RegistryClient
 use uv_configuration::Constraints;
 use uv_distribution::{DistributionDatabase, Metadata};
 use uv_distribution_types::{
-    Dist, Index, IndexCapabilities, IndexLocations, IndexUrl, Name, Requirement, RequirementSource, RequiresPython, Resolution,
-    ResolvedDist,
+    Dist, Index, IndexCapabilities, IndexLocations, IndexUrl, Name, Requirement, RequirementSource,
+    RequiresPython, Resolution, ResolvedDist,
 };
 use uv_normalize::{ExtraName, PackageName};
 use uv_pep440::Version;
@@ -62,6 +62,7 @@ use crate::{
         channel::Variables,
         name_map::NameMap,
         options::{Options, PipResolver},
+        pip::PipLine,
     },
     store::{Digests, Fetcher},
 };
@@ -120,7 +121,11 @@ enum Failure {
 impl PypiResolver<'_> {
     /// Finds what no resolution could honour, before anything is asked of a server.
     pub fn check(&self, job: &Job<'_>) -> Result<(), Error> {
-        requirements::read(&job.spec.pip, None, self.variables).map(drop)
+        requirements::read(&job.spec.pip, None, self.variables)?;
+        match job.spec.pip.first() {
+            Some(first) if job.spec.conda.is_empty() => Err(without_python(job, first)),
+            _ => Ok(()),
+        }
     }
 
     /// Reads the pages of the packages that the lines name into the cache, while conda still solves.
@@ -168,13 +173,7 @@ impl PypiResolver<'_> {
         let started = std::time::Instant::now();
         let key = job.key();
         let python = records.iter().find(|record| record.package_record.name.as_normalized() == "python");
-        let python = python.ok_or_else(|| {
-            requirements::unusable(
-                first,
-                format!("there is a `pip:` section and no Python on {}", job.platform.as_str()),
-                "add `python` to the dependencies",
-            )
-        })?;
+        let python = python.ok_or_else(|| without_python(&job, first))?;
         let virtual_packages = virtual_packages::of(job.platform, &options.virtual_packages);
         let target = bridge::target(python, job.platform, &virtual_packages).map_err(|said| {
             requirements::unusable(first, said, "lock this environment without `pip:` there")
@@ -265,6 +264,14 @@ impl PypiResolver<'_> {
         }
         Ok(replaced)
     }
+}
+
+fn without_python(job: &Job, first: &PipLine) -> Error {
+    requirements::unusable(
+        first,
+        format!("there is a `pip:` section and no Python on {}", job.platform.as_str()),
+        "add `python` to the dependencies",
+    )
 }
 
 /// Where the conda part asks for a package: its line.
