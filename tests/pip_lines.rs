@@ -10,19 +10,18 @@ enum Becomes {
 use Becomes::{Locked, Refused};
 
 /// A project whose index has a few packages, and whose directory a few files.
-fn project(index_url: &str, pip: &str) -> (Project, String) {
+fn project() -> Project {
     let mut project = Project::new();
     project.index.wheel("a", "1.0", &[]).wheel("a", "2.0", &["extra: x", "b; extra == 'x'"]);
     project.index.wheel("b", "1.0", &[]).wheel("b", "1.0+local.1", &[]).wheel("c", "1.0rc1", &[]);
     let place = &project.place;
     place.put("all.txt", "a\\\n==1.0\n# a comment\n\nb # another\n");
     place.put("limits.txt", "a<2\n");
-    place.put(
-        "pkg/pyproject.toml",
-        "[project]\nname = 'pkg'\nversion = '0.1'\n[project.optional-dependencies]\ny = ['b']\n",
-    );
-    place.put("wheels/d-1.0-py3-none-any.whl", index::wheel("d", "1.0", &["extra: z", "b; extra == 'z'"]));
-    (project, pip.replace("INDEX", index_url))
+    let toml = "[project]\nname = 'pkg'\nversion = '0.1'\n[project.optional-dependencies]\ny = ['b']\n";
+    place.put("pkg/pyproject.toml", toml);
+    let wheel = index::wheel("d", "1.0", &["extra: z", "b; extra == 'z'"]);
+    place.put("wheels/d-1.0-py3-none-any.whl", wheel);
+    project
 }
 
 /// The pip section as YAML, below `- pip:`, and what becomes of it.
@@ -71,23 +70,20 @@ const CASES: [(&str, &str, Becomes); 30] = [
 fn lines_that_others_crash_on() {
     let mut wrong = Vec::new();
     for (what, pip, becomes) in CASES {
-        let (mut project, _) = project("", "");
+        let project = project();
         let server = project.index.json().serve(&[]);
         let base = format!("{}/index", server.url);
         let pip = pip.replace("INDEX", &format!("{base}/simple")).replace("FILES", &format!("{base}/files"));
-        let names_index = ["-i ", "index-url", "--no-index"].iter().any(|option| pip.contains(option));
-        let first = format!("--index-url {base}/simple");
+        let index = format!("    - --index-url {base}/simple\n");
         project.env_without_index("python=3.11, pip", &[]);
         let mut text = project.place.read("env.yml");
-        let one_line = !pip.starts_with('-');
-        if one_line {
-            // The index stands in a file that the line cannot name: it is the only one there is.
-            text = text.replace("  - pip:\n", &format!("  - pip:\n    - {first}\n  - pip: {pip}\n"));
-        } else {
-            if !names_index {
-                text.push_str(&format!("    - {first}\n"));
-            }
+        if !["-i ", "index-url", "--no-index"].iter().any(|option| pip.contains(option)) {
+            text.push_str(&index);
+        }
+        if pip.starts_with('-') {
             text.extend(pip.lines().map(|line| format!("    {line}\n")));
+        } else {
+            text.extend(["  - pip: ", &pip, "\n"]);
         }
         project.place.put("env.yml", text);
         let ran = project.place.run(&["convert"]);
@@ -99,7 +95,6 @@ fn lines_that_others_crash_on() {
             Refused(said) if ran.code == 2 && ran.stderr.contains(said) => {}
             _ => wrong.push(format!("{what}: exit code {}\n{}", ran.code, ran.stderr)),
         }
-        project.index = index::Index::new();
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

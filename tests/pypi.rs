@@ -289,18 +289,20 @@ fn binaries_prereleases_and_dates() {
     assert_eq!(run(&["b"], &["--exclude-newer", "2024-05-02T00:00:01Z"]), ["b 1.0"]);
 }
 
+/// The sha256 of a file of the index.
+fn sha256(project: &Project, name: &str) -> String {
+    use sha2::{Digest, Sha256};
+    let bytes = std::fs::read(project.index.file(name)).unwrap();
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 #[test]
-fn hashes_choose_and_are_checked() {
+fn hashes_are_checked() {
     let mut project = Project::new();
     project.index.wheel("a", "1.0", &["b"]).wheel("b", "1.0", &[]);
     let server = project.index.json().serve(&[]);
-    let sha256 = |name: &str| {
-        use sha2::{Digest, Sha256};
-        let bytes = std::fs::read(project.index.file(name)).unwrap();
-        Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>()
-    };
-    let a = format!("a==1.0 --hash=sha256:{}", sha256("a-1.0-py3-none-any.whl"));
-    let b = format!("b==1.0 --hash=sha256:{}", sha256("b-1.0-py3-none-any.whl"));
+    let a = format!("a==1.0 --hash=sha256:{}", sha256(&project, "a-1.0-py3-none-any.whl"));
+    let b = format!("b==1.0 --hash=sha256:{}", sha256(&project, "b-1.0-py3-none-any.whl"));
     project.env(&server, "python=3.11, pip", &[&a, &b]);
     project.place.run(&["convert"]).expect(0);
     assert_eq!(pairs(&project), ["a 1.0", "b 1.0"]);
@@ -312,9 +314,26 @@ fn hashes_choose_and_are_checked() {
         "{}",
         ran.stderr
     );
+    project.env(&server, "python=3.11, pip", &[&a]);
+    let ran = project.place.run(&["convert"]).expect(2);
+    assert!(ran.stderr.contains("`b` is needed and no line has its --hash"), "{}", ran.stderr);
     project.env(&server, "python=3.11, pip", &[&a, "b"]);
     let ran = project.place.run(&["convert"]).expect(2);
     assert!(ran.stderr.contains("env.yml:8:9: `b` needs `==` and a --hash"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_hash_chooses_among_the_files_of_a_version() {
+    let mut project = Project::new();
+    let bare = [("PKG-INFO", "Metadata-Version: 1.1\nName: a\nVersion: 1.0\n")];
+    project.index.wheel("a", "1.0", &[]).sdist("a", "1.0", &bare);
+    let server = project.index.json().serve(&[]);
+    let line = format!("a==1.0 --hash=sha256:{}", sha256(&project, "a-1.0.tar.gz"));
+    for (lines, kind) in [([line.as_str()], "sdist"), (["a==1.0"], "wheel")] {
+        project.env(&server, "python=3.11, pip", &lines);
+        project.place.run(&["convert"]).expect(0);
+        assert!(project.place.read("envlock.nix").contains(&format!("kind = \"{kind}\"")), "{kind}");
+    }
 }
 
 #[test]

@@ -37,7 +37,10 @@ pub async fn solve_all(
 ) -> Result<BTreeMap<String, (Solution, PypiSolution)>, Error> {
     jobs.iter().try_for_each(|job| pypi.check(job))?;
     let solve = async |job: &Job<'_>| {
-        let prefetched = async { Ok::<_, Error>(pypi.prefetch(job).await) };
+        let prefetched = async {
+            pypi.prefetch(job).await;
+            Ok(())
+        };
         let (solution, ()) =
             futures::future::try_join(conda.solve(*job, options, frozen), prefetched).await?;
         let packages = pypi.solve(*job, &solution.records, options).await?;

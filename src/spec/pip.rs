@@ -7,6 +7,7 @@
 
 use std::{
     collections::BTreeSet,
+    fmt::Write,
     path::{Path, PathBuf},
     str::FromStr,
     sync::Arc,
@@ -137,7 +138,8 @@ fn fill(text: &str, variables: &Variables) -> Result<String, String> {
         for character in value.chars() {
             match character {
                 '%' | '/' | '?' | '#' | '@' | ':' => {
-                    filled.push_str(&format!("%{:02X}", u32::from(character)));
+                    // Writing to a string does not fail.
+                    let _ = write!(filled, "%{:02X}", u32::from(character));
                 }
                 other => filled.push(other),
             }

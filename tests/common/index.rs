@@ -154,12 +154,10 @@ impl Index {
 /// The bytes of a wheel.
 pub fn wheel(name: &str, version: &str, requires: &[&str]) -> Vec<u8> {
     let mut metadata = format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n");
-    for requirement in requires {
-        match requirement.strip_prefix("extra: ") {
-            Some(extra) => metadata.push_str(&format!("Provides-Extra: {extra}\n")),
-            None => metadata.push_str(&format!("Requires-Dist: {requirement}\n")),
-        }
-    }
+    metadata.extend(requires.iter().map(|requirement| match requirement.strip_prefix("extra: ") {
+        Some(extra) => format!("Provides-Extra: {extra}\n"),
+        None => format!("Requires-Dist: {requirement}\n"),
+    }));
     wheel_with(name, version, &metadata)
 }
 

@@ -59,7 +59,7 @@ impl Locator<'_> {
             Place::Archive(url) => {
                 let mut bare = url.clone();
                 bare.set_fragment(None);
-                let (stated, name) = self.state(&bare);
+                let (stated, name) = state(&bare);
                 let artifact = self.fetch(&bare, &direct).await?;
                 (stated, name, artifact)
             }
@@ -76,7 +76,7 @@ impl Locator<'_> {
                     let message = format!("`{}`: there is no {}", line.text, path.display());
                     unusable(line, message, "paths are relative to the file that names them")
                 })?;
-                let (_, name) = self.state(&url);
+                let (_, name) = state(&url);
                 let artifact = self.fetch(&url, &direct).await?;
                 (format!("file:{}", fs::relative(path, self.base)), name, artifact)
             }
@@ -87,7 +87,7 @@ impl Locator<'_> {
                 (format!("git+{}@{commit}{inner}", git.repository), TREE.to_owned(), artifact)
             }
         };
-        self.check(&direct, &url, &artifact)?;
+        check(&direct, &url, &artifact)?;
         let bytes = self.fetcher.read(&artifact.sha256)?;
         let (kind, metadata, warnings) = read(&direct, &file_name, &bytes)
             .map_err(|said| unusable(line, format!("`{}`: {said}", line.text), BUILT))?;
@@ -96,13 +96,6 @@ impl Locator<'_> {
             return Err(unusable(line, message, "write the name that the package has"));
         }
         Ok(Located { direct, metadata, kind, url, artifact, warnings })
-    }
-
-    /// The URL as the lock states it, and the name of its file.
-    fn state(&self, url: &Url) -> (String, String) {
-        let name = url.path_segments().and_then(Iterator::last).unwrap_or_default();
-        let name = crate::spec::channel::percent_decoded(name);
-        (url.to_string(), name)
     }
 
     /// What was found under a key in an earlier run: a text and an artifact that is still kept.
@@ -140,21 +133,6 @@ impl Locator<'_> {
         let artifact = self.fetcher.complete(url, &read_from(url, self.mirrors), &promised).await?;
         self.remember(url.as_str(), "-", &artifact)?;
         Ok(artifact)
-    }
-
-    /// Whether the artifact has one of the hashes that its line states.
-    fn check(&self, direct: &Direct, url: &str, artifact: &Artifact) -> Result<(), Error> {
-        let stated: Vec<_> =
-            direct.hashes.iter().filter(|it| it.algorithm() == HashAlgorithm::Sha256).collect();
-        if stated.is_empty() || stated.iter().any(|digest| *digest.digest == *artifact.sha256) {
-            return Ok(());
-        }
-        Err(Error::Store(store::Error::WrongHash {
-            url: url.to_owned(),
-            kind: "sha256",
-            expected: stated.iter().map(|digest| digest.digest.to_string()).collect::<Vec<_>>().join(" or "),
-            found: artifact.sha256.clone(),
-        }))
     }
 
     /// The commit that a reference is, and its tree.
@@ -231,6 +209,27 @@ impl Locator<'_> {
         self.remember(&key, &commit, &artifact)?;
         Ok((commit, artifact))
     }
+}
+
+/// The URL as the lock states it, and the name of its file.
+fn state(url: &Url) -> (String, String) {
+    let name = url.path_segments().and_then(Iterator::last).unwrap_or_default();
+    let name = crate::spec::channel::percent_decoded(name);
+    (url.to_string(), name)
+}
+
+/// Whether the artifact has one of the hashes that its line states.
+fn check(direct: &Direct, url: &str, artifact: &Artifact) -> Result<(), Error> {
+    let stated: Vec<_> = direct.hashes.iter().filter(|it| it.algorithm() == HashAlgorithm::Sha256).collect();
+    if stated.is_empty() || stated.iter().any(|digest| *digest.digest == *artifact.sha256) {
+        return Ok(());
+    }
+    Err(Error::Store(store::Error::WrongHash {
+        url: url.to_owned(),
+        kind: "sha256",
+        expected: stated.iter().map(|digest| digest.digest.to_string()).collect::<Vec<_>>().join(" or "),
+        found: artifact.sha256.clone(),
+    }))
 }
 
 fn authorization(credentials: &Credentials) -> String {

@@ -133,15 +133,15 @@ fn client_error(error: &ResolveError) -> Option<&uv_client::ErrorKind> {
 /// What the client was reading.
 fn place(kind: &uv_client::ErrorKind) -> Option<String> {
     use uv_client::ErrorKind;
-    let url = match kind {
-        ErrorKind::WrappedReqwestError(url, _)
-        | ErrorKind::AsyncHttpRangeReader(url, _)
-        | ErrorKind::MissingContentType(url)
-        | ErrorKind::InvalidContentTypeHeader(url, _)
-        | ErrorKind::UnsupportedMediaType(url, _)
-        | ErrorKind::BadJson { url, .. }
-        | ErrorKind::BadHtml { url, .. } => url,
-        _ => return None,
+    let (ErrorKind::WrappedReqwestError(url, _)
+    | ErrorKind::AsyncHttpRangeReader(url, _)
+    | ErrorKind::MissingContentType(url)
+    | ErrorKind::InvalidContentTypeHeader(url, _)
+    | ErrorKind::UnsupportedMediaType(url, _)
+    | ErrorKind::BadJson { url, .. }
+    | ErrorKind::BadHtml { url, .. }) = kind
+    else {
+        return None;
     };
     Some(crate::spec::channel::redact(url.as_str()))
 }

@@ -136,20 +136,20 @@ impl BuildContext for NoBuild {
     fn extra_build_variables(&self) -> &ExtraBuildVariables {
         &self.extra_build_variables
     }
-    fn resolve<'a>(
+    async fn resolve<'a>(
         &'a self,
         _: &'a [Requirement],
         _: &'a BuildStack,
-    ) -> impl Future<Output = Result<ResolvedRequirements, impl IsBuildBackendError>> + 'a {
-        async { Err::<ResolvedRequirements, _>(Refused) }
+    ) -> Result<ResolvedRequirements, impl IsBuildBackendError> {
+        Err::<ResolvedRequirements, _>(Refused)
     }
-    fn install<'a>(
+    async fn install<'a>(
         &'a self,
         _: &'a ResolvedRequirements,
         _: &'a PythonEnvironment,
         _: &'a BuildStack,
-    ) -> impl Future<Output = Result<Vec<CachedDist>, impl IsBuildBackendError>> + 'a {
-        async { Err::<Vec<CachedDist>, _>(Refused) }
+    ) -> Result<Vec<CachedDist>, impl IsBuildBackendError> {
+        Err::<Vec<CachedDist>, _>(Refused)
     }
     async fn setup_build<'a>(
         &'a self,

@@ -23,7 +23,7 @@ use uv_resolver::{
     VersionMap, VersionsResponse, WheelMetadataResult,
 };
 
-use super::{direct, no_build::NoBuild, sdist};
+use super::{direct, indexes::without_credentials, no_build::NoBuild, sdist};
 use crate::{
     printer::Waiting,
     resolve::{Mirror, read_from},
@@ -74,7 +74,7 @@ impl Provider<'_> {
     /// The whole of a file, checked against what its index promises.
     async fn bytes(&self, file: &File) -> Result<Vec<u8>, Unread> {
         let url = file.url.to_url().map_err(|error| Unread::Unreadable(error.to_string()))?;
-        let mut url = super::without_credentials(&url);
+        let mut url = without_credentials(&url);
         url.set_fragment(None);
         self.waiting.on(format!("{}: reading {}", self.job, file.filename));
         let promised = Digests { sha256: sha256(&file.hashes), size: file.size, ..Digests::default() };

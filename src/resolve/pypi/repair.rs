@@ -1,6 +1,6 @@
 //! Requirements in broken forms that old packages are known to have, read as they were meant.
 
-use std::str::FromStr;
+use std::{fmt::Write, str::FromStr};
 
 use uv_pep440::{Version, VersionSpecifiers};
 use uv_pep508::Requirement;
@@ -30,7 +30,8 @@ pub(super) fn metadata(name: &str, text: &str) -> Option<(String, Vec<String>)> 
             && let (_, Some(meant)) = requirement(value.trim())?
         {
             warnings.push(warning(name, value.trim(), &meant));
-            repaired.push_str(&format!("Requires-Dist: {meant}\n"));
+            // Writing to a string does not fail.
+            let _ = writeln!(repaired, "Requires-Dist: {meant}");
             continue;
         }
         repaired.push_str(line);

@@ -164,13 +164,13 @@ pub(super) fn read(
                 "--no-index" => wanted.no_index = true,
                 "--pre" => wanted.pre = true,
                 "--prefer-binary" => {
-                    wanted.warn(line, "the newest version is taken; --only-binary excludes sdists")
+                    wanted.warn(line, "the newest version is taken; --only-binary excludes sdists");
                 }
                 "--require-hashes" => wanted.require_hashes = true,
                 "--no-binary" => no_binary.extend(names(line, value)?),
                 "--only-binary" => only_binary.extend(names(line, value)?),
                 "--trusted-host" => {
-                    wanted.warn(line, "certificates are always checked (SSL_CERT_FILE names more)")
+                    wanted.warn(line, "certificates are always checked (SSL_CERT_FILE names more)");
                 }
                 _ => {}
             },
@@ -276,7 +276,7 @@ fn url_place(line: &PipLine, variables: &Variables) -> Result<Place, Error> {
         PipItem::Option { .. } => "",
     };
     let scheme = written.split("://").next().unwrap_or_default();
-    if scheme.starts_with("git+") || matches!(scheme, "git" | "ssh") || remote.url.path().ends_with(".git") {
+    if scheme.starts_with("git+") {
         return git_place(line, remote);
     }
     if let Some((system, _)) = scheme.split_once('+') {
@@ -350,23 +350,22 @@ fn location_of(
         }
     }
     let location = location.trim();
-    let mut named = String::new();
+    let named;
     let place = if location.contains("://") {
         let mut bare = line.clone();
         if let PipItem::Location { location: inner, .. } = &mut bare.item {
             location.clone_into(inner);
         }
         let fragment = location.split_once('#').map_or("", |(_, fragment)| fragment);
-        named = fragment.split('&').find_map(|part| part.strip_prefix("egg=")).unwrap_or("").to_owned();
+        let egg = fragment.split('&').find_map(|part| part.strip_prefix("egg="));
+        named = egg.unwrap_or_default().to_owned();
         url_place(&bare, variables)?
     } else {
         let (path, extras) = match location.split_once('[') {
             Some((path, extras)) => (path, extras.trim_end_matches(']')),
             None => (location, ""),
         };
-        if !extras.is_empty() {
-            named = format!("x[{extras}]");
-        }
+        named = if extras.is_empty() { String::new() } else { format!("x[{extras}]") };
         Place::Path(line.directory().join(path))
     };
     let (name, extras) = if named.is_empty() {

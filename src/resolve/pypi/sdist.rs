@@ -67,7 +67,7 @@ pub(super) fn metadata(
     let undeclared = || format!("{file_name} declares its requirements only when it is built");
     let stated = found.pkg_info.as_deref().and_then(identity);
     let (name, version) = match (known, &stated) {
-        (Some((name, version)), _) => (name, version),
+        (Some(identity), _) => identity,
         (None, Some((name, version))) => (name, version),
         (None, None) => return Err(undeclared()),
     };

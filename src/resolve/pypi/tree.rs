@@ -137,7 +137,9 @@ mod tests {
     fn a_tree_is_its_files_alone() {
         let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         for (root, names) in [(one.path(), ["a.py", "sub/b.py"]), (two.path(), ["sub/b.py", "a.py"])] {
-            names.iter().for_each(|name| put(root, name, name));
+            for name in names {
+                put(root, name, name);
+            }
         }
         put(two.path(), ".git/HEAD", "x");
         put(two.path(), "sub/__pycache__/b.pyc", "x");

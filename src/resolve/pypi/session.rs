@@ -1,0 +1,262 @@
+//! One job's conversation with uv's solver.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet, HashMap},
+    rc::Rc,
+    sync::Arc,
+};
+
+use tokio::sync::Semaphore;
+use uv_client::{Connectivity, FlatIndexClient, RegistryClient};
+use uv_configuration::Constraints;
+use uv_distribution::{ArchiveMetadata, DistributionDatabase, Metadata};
+use uv_distribution_types::{
+    Dist, Index, Name, Requirement, RequirementSource, RequiresPython, Resolution, ResolvedDist, VersionId,
+};
+use uv_normalize::{ExtraName, PackageName};
+use uv_pep440::VersionSpecifier;
+use uv_pep508::MarkerTree;
+use uv_resolver::{
+    AllowedYanks, DefaultResolverProvider, DependencyMode, ExcludeNewer, FlatIndex, InMemoryIndex, Manifest,
+    NoSolutionError, OptionsBuilder, Prerelease, PrereleaseMode, PythonRequirement, ResolveError, Resolver,
+    ResolverEnvironment,
+};
+use uv_types::{EmptyInstalledPackages, HashStrategy};
+
+use super::{
+    super::{
+        Error,
+        bridge::{Fact, Target},
+    },
+    CONCURRENCY, PypiResolver,
+    direct::Located,
+    indexes::{self, main_index},
+    no_build::NoBuild,
+    provider::{Given, Learned, Provider},
+    requirements::{Root, Wanted},
+};
+use crate::{printer::Waiting, spec::options::Options};
+
+/// Why an attempt failed.
+pub(super) enum Failure {
+    /// No set of versions satisfies everything.
+    NoSolution(Box<NoSolutionError>),
+    /// Something else.
+    Other(Error),
+}
+
+/// The indexes of one job, and what was learned from them.
+pub(super) struct Session<'a> {
+    pub(super) resolver: &'a PypiResolver<'a>,
+    pub(super) target: &'a Target,
+    pub(super) key: &'a str,
+    client: RegistryClient,
+    context: NoBuild,
+    flat_index: FlatIndex,
+    requires_python: RequiresPython,
+    pub(super) exclude_newer: ExcludeNewer,
+    prerelease: Prerelease,
+    hashes: HashStrategy,
+    semaphore: Arc<Semaphore>,
+    pub(super) learned: Rc<RefCell<Learned>>,
+    pub(super) waiting: Rc<Waiting>,
+}
+
+impl<'a> Session<'a> {
+    pub(super) async fn open(
+        resolver: &'a PypiResolver<'a>,
+        wanted: &Wanted,
+        options: &Options,
+        target: &'a Target,
+        key: &'a str,
+        waiting: Rc<Waiting>,
+    ) -> Result<Self, Error> {
+        // uv asks for this once a process and panics without.
+        let _ = uv_preview::set(uv_preview::Preview::default());
+        let cache = resolver.open_cache().await?;
+        let locations = resolver.locations(wanted)?;
+        let connectivity = if resolver.cache_only { Connectivity::Offline } else { Connectivity::Online };
+        let client = indexes::client(cache.clone(), locations.clone(), connectivity)?;
+        let flat = FlatIndexClient::new(client.cached_client(), connectivity, &cache);
+        let entries = flat
+            .fetch_all(locations.flat_indexes().map(Index::url))
+            .await
+            .map_err(|error| Error::index("--find-links", &crate::causes::chain(&error)))?;
+        let hashes = stated_hashes(&wanted.roots);
+        let flat_index = FlatIndex::from_entries(entries, Some(&target.tags), &hashes, &wanted.build_options);
+        let prerelease = if wanted.pre { PrereleaseMode::Allow } else { PrereleaseMode::default() };
+        Ok(Self {
+            resolver,
+            target,
+            key,
+            client,
+            context: NoBuild::new(cache, locations, wanted.build_options.clone()),
+            flat_index,
+            requires_python: RequiresPython::greater_than_equal_version(target.markers.python_full_version()),
+            exclude_newer: options
+                .exclude_newer
+                .map_or_else(ExcludeNewer::default, |instant| ExcludeNewer::global(instant.into())),
+            prerelease: Prerelease { global: prerelease, ..Prerelease::default() },
+            hashes,
+            semaphore: Arc::new(Semaphore::new(CONCURRENCY)),
+            learned: Rc::default(),
+            waiting,
+        })
+    }
+
+    /// Asks the solver once: the distributions that it chooses, without the given packages.
+    pub(super) async fn attempt(
+        &self,
+        wanted: &Wanted,
+        located: &[Located],
+        facts: &BTreeMap<PackageName, Fact>,
+    ) -> Result<Vec<Arc<Dist>>, Failure> {
+        let given = given(located, facts);
+        let requirements: Vec<_> = wanted
+            .roots
+            .iter()
+            .map(|root| registry(&root.name, &root.extras, root.specifiers.clone()))
+            .chain(located.iter().map(|it| {
+                let version = it.metadata.version.clone();
+                let specifier = VersionSpecifier::equals_version(version);
+                registry(&it.metadata.name, &it.direct.extras, specifier.into())
+            }))
+            .collect();
+        let constraints = wanted.constraints.iter().map(|it| registry(&it.name, &[], it.specifiers.clone()));
+        let manifest =
+            Manifest::simple(requirements).with_constraints(Constraints::from_requirements(constraints));
+        let environment = ResolverEnvironment::specific(self.target.markers.clone().into());
+        let python =
+            PythonRequirement::from_marker_environment(&self.target.markers, self.requires_python.clone());
+        let options = OptionsBuilder::new()
+            .prerelease(self.prerelease.clone())
+            .exclude_newer(self.exclude_newer.clone())
+            .build_options(wanted.build_options.clone())
+            .build();
+        let locations = &self.context.locations;
+        let inner = DefaultResolverProvider::new(
+            DistributionDatabase::new(&self.client, &self.context, self.semaphore.clone()),
+            &self.flat_index,
+            Some(&self.target.tags),
+            &self.requires_python,
+            AllowedYanks::from_manifest(&manifest, &environment, DependencyMode::Transitive),
+            &self.hashes,
+            self.exclude_newer.clone(),
+            locations,
+            &wanted.build_options,
+            &self.context.capabilities,
+        );
+        let provider = Provider {
+            inner,
+            given: given.clone(),
+            index: main_index(locations),
+            fetcher: self.resolver.fetcher,
+            mirrors: self.resolver.mirrors,
+            learned: self.learned.clone(),
+            waiting: self.waiting.clone(),
+            job: self.key,
+        };
+        // What was given in an earlier attempt may come from an index in this one.
+        let memory = InMemoryIndex::default();
+        let solver = Resolver::new_custom_io(
+            manifest,
+            options,
+            &self.hashes,
+            environment,
+            &self.target.markers,
+            Some(self.target.tags.clone()),
+            &python,
+            uv_pypi_types::Conflicts::default(),
+            &memory,
+            &self.context.git,
+            &self.context.capabilities,
+            locations,
+            provider,
+            EmptyInstalledPackages,
+        );
+        match solver.resolve().await {
+            Ok(output) => {
+                let resolution = Resolution::from(output);
+                let dists = resolution.distributions().filter_map(|dist| match dist {
+                    ResolvedDist::Installable { dist, .. } if !given.contains_key(dist.name()) => {
+                        Some(dist.clone())
+                    }
+                    _ => None,
+                });
+                Ok(dists.collect())
+            }
+            Err(ResolveError::NoSolution(error)) => Err(Failure::NoSolution(error)),
+            Err(error) => Err(Failure::Other(self.failed(&error))),
+        }
+    }
+}
+
+impl Session<'_> {
+    /// Finds which facts must go for an answer to exist: one if one is enough, else all that are named.
+    pub(super) async fn give_way(
+        &self,
+        wanted: &Wanted,
+        located: &[Located],
+        facts: &mut BTreeMap<PackageName, Fact>,
+        named: BTreeSet<PackageName>,
+    ) -> BTreeMap<PackageName, Fact> {
+        for name in &named {
+            let mut fewer = facts.clone();
+            fewer.remove(name);
+            if self.attempt(wanted, located, &fewer).await.is_ok() {
+                return facts.remove_entry(name).into_iter().collect();
+            }
+        }
+        named.iter().filter_map(|name| facts.remove_entry(name)).collect()
+    }
+}
+
+/// The packages that have one version.
+fn given(located: &[Located], facts: &BTreeMap<PackageName, Fact>) -> BTreeMap<PackageName, Given> {
+    let facts = facts.iter().map(|(name, fact)| {
+        let metadata = Metadata {
+            name: name.clone(),
+            version: fact.version.clone(),
+            requires_dist: Box::default(),
+            requires_python: None,
+            provides_extra: Box::default(),
+            dependency_groups: BTreeMap::default(),
+            dynamic: false,
+        };
+        (name.clone(), Given { version: fact.version.clone(), metadata, url: None })
+    });
+    let located = located.iter().map(|it| {
+        let metadata = ArchiveMetadata::from_metadata23(it.metadata.clone()).metadata;
+        let given = Given { version: it.metadata.version.clone(), metadata, url: Some(it.url.clone()) };
+        (it.metadata.name.clone(), given)
+    });
+    facts.chain(located).collect()
+}
+
+fn registry(
+    name: &PackageName,
+    extras: &[ExtraName],
+    specifier: uv_pep440::VersionSpecifiers,
+) -> Requirement {
+    Requirement {
+        name: name.clone(),
+        extras: extras.into(),
+        groups: Box::default(),
+        marker: MarkerTree::TRUE,
+        source: RequirementSource::Registry { specifier, index: None, conflict: None },
+        origin: None,
+    }
+}
+
+/// Of a version that lines give hashes for, the files that have one of them come first.
+fn stated_hashes(roots: &[Root]) -> HashStrategy {
+    let mut stated: HashMap<_, Vec<_>, _> = HashMap::default();
+    for root in roots.iter().filter(|root| !root.hashes.is_empty()) {
+        if let Some(version) = root.pin() {
+            let version = VersionId::from_registry(root.name.clone(), version.clone());
+            stated.entry(version).or_default().extend(root.hashes.iter().cloned());
+        }
+    }
+    if stated.is_empty() { HashStrategy::None } else { HashStrategy::Verify(Arc::new(stated)) }
+}
