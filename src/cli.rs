@@ -23,8 +23,8 @@ Exit codes:
   0  done
   1  `check` found a difference
   2  the command line or an input file cannot be understood
-  3  no set of packages satisfies the requirements
-  4  a channel or an artifact cannot be reached
+  3  no set of packages satisfies the requirements, or what one needs cannot be known
+  4  a channel, an index or an artifact cannot be reached
   5  a file cannot be read or written
   6  an artifact has another hash than promised
   7  --offline or --frozen-metadata needs something that is not cached";
@@ -86,7 +86,7 @@ pub struct Convert {
     /// A platform to lock for, where the file names none [default: linux-64]
     #[arg(long, short, value_name = "P")]
     pub platform: Vec<String>,
-    /// Read a channel from somewhere else; the lock keeps its own name
+    /// Read a channel or an index from somewhere else; the lock keeps its own URLs
     #[arg(long, value_name = "CANONICAL=URL")]
     pub mirror: Vec<String>,
     /// Where channel names lead [default: conda.anaconda.org]
@@ -123,6 +123,7 @@ Examples:
   envlock convert env.yml
   envlock convert -p linux-64 -p linux-aarch64 env.yml
   envlock convert --exclude-newer 2024-05-01 -o locks env.yml dev.yml
+  envlock convert --pip-resolver merge --name-map names.yml env.yml
   envlock convert --mirror https://conda.anaconda.org/conda-forge=https://mirror.example/conda-forge";
 
 /// `envlock check`.

@@ -16,9 +16,9 @@ pub enum ExitCode {
     Differs = 1,
     /// The command line or an input file cannot be understood.
     BadInput = 2,
-    /// There is no environment that satisfies every requirement.
+    /// There is no environment that satisfies every requirement, or what one needs cannot be known.
     NoSolution = 3,
-    /// A channel or an artifact could not be had from where it should be.
+    /// A channel, an index or an artifact could not be had from where it should be.
     Unreachable = 4,
     /// A file or directory could not be read or written.
     FileSystem = 5,

@@ -1,7 +1,7 @@
 //! envlock locks a conda `env.yml` once and builds identical nodes from the lock.
 //!
 //! The folders are the pipeline; dependencies point one way, and `tests/architecture.rs` keeps it so:
-//! `spec < lock < store < commands`, and [`resolve`] uses [`spec`] and [`lock`].
+//! `spec < lock < store < resolve < commands`.
 //! The binary is thin: [`run`] is all of it.
 
 pub mod causes;

@@ -50,7 +50,23 @@ fn surroundings_leave_no_trace() {
     // Another directory, a cold cache, the same channel from its files instead of over HTTP.
     let second = Place::new();
     assert_same_files(
-        &outputs(&second, &by_file, &[], &[("TZ", "America/New_York"), ("RAYON_NUM_THREADS", "1")], "002"),
+        &outputs(
+            &second,
+            &by_file,
+            &[],
+            // What uv's and pip's own programs would obey.
+            &[
+                ("TZ", "America/New_York"),
+                ("RAYON_NUM_THREADS", "1"),
+                ("UV_INDEX_URL", "http://127.0.0.1:1/simple"),
+                ("UV_DEFAULT_INDEX", "http://127.0.0.1:1/simple"),
+                ("UV_EXCLUDE_NEWER", "2020-01-01"),
+                ("UV_OFFLINE", "1"),
+                ("UV_PRERELEASE", "allow"),
+                ("PIP_INDEX_URL", "http://127.0.0.1:1/simple"),
+            ],
+            "002",
+        ),
         &expected,
     );
 

@@ -17,10 +17,13 @@ fn transcript(block: &str) -> Vec<(String, String)> {
     commands
 }
 
-/// How long something took is the only thing that may differ.
+/// How long something took may differ, and how many packages PyPI has for it today.
 fn without_times(text: &str) -> String {
     let line = |line: &str| match (line.rfind(" in "), line.ends_with(" s")) {
-        (Some(at), true) => line[..at].to_owned(),
+        (Some(at), true) => match line[..at].strip_suffix(" packages of PyPI") {
+            Some(counted) => counted.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned(),
+            None => line[..at].to_owned(),
+        },
         _ => line.to_owned(),
     };
     text.lines().map(|it| line(it) + "\n").collect()

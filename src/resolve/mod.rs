@@ -1,7 +1,7 @@
-//! From what is wanted to what that is: solving against channels.
+//! From what is wanted to what that is: solving against channels and indexes.
 //!
-//! The solver is rattler's, in process. This module chooses what it sees (channels, mirrors, dates,
-//! virtual packages) and says in the user's words why it failed.
+//! The solvers are rattler's and uv's, in process. This module chooses what they see (channels, mirrors, dates,
+//! virtual packages, markers) and says in the user's words why they failed.
 
 mod bridge;
 mod conda;
