@@ -30,6 +30,23 @@ measure() {
 }
 measure "start (--version)" "$envlock" --version
 measure 'convert the quickstart (3 environments, HTTP channel)' "$envlock" --quiet convert "$work/channel-quickstart/envlock.yml"
+# Everything cached and no network: what is left is the work. uv's own command is the yardstick.
+uv=$ENVLOCK_TEST_CACHE/readers/bin/uv
+export UV_CACHE_DIR=$work/uv
+for example in quickstart airflow-2 airflow-3; do
+    cp -r "$root/tests/channel/$example" "$work/pip-$example"
+    cd "$work/pip-$example"
+    touch constraints.txt
+    "$python" -c 'import yaml; lines = yaml.safe_load(open("env.yml"))["dependencies"][-1]["pip"]
+print("\n".join(line for line in lines if not line.startswith("-c")))' >in.txt
+    compile=("$uv" pip compile --quiet --no-header --python "$python" --python-version 3.11.2
+        --python-platform x86_64-manylinux_2_28 --output-file "$work/compiled.txt" -c constraints.txt in.txt)
+    "$envlock" --quiet convert env.yml
+    "${compile[@]}"
+    measure "convert tests/channel/$example/env.yml, offline" "$envlock" --quiet convert --offline env.yml
+    measure "uv pip compile of its pip section, offline" "${compile[@]}" --offline --upgrade
+done
+cd "$root"
 measure 'check the genuine quickstart' "$envlock" --quiet check "$work/genuine-quickstart/envlock.yml"
 for count in 10 30 100 300; do
     measure "convert, answer of $count packages" "$envlock" --quiet convert "$work/synthetic/env-$count.yml" -o "$work/out-$count"
