@@ -19,7 +19,7 @@ use url::Url;
 use crate::spec::channel::Credentials;
 
 /// Server and password rules of one client.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Network {
     /// Refuse every request.
     pub offline: bool,
@@ -27,6 +27,8 @@ pub struct Network {
     pub access: Vec<(Url, Credentials)>,
     /// Credentials by host, from `~/.netrc`.
     pub netrc: Option<Arc<NetRcStorage>>,
+    /// How long to wait for the next piece of an answer, not for the whole of it: slow links are no errors.
+    pub patience: Duration,
 }
 
 impl Network {
@@ -40,8 +42,7 @@ impl Network {
         let plain = reqwest::Client::builder()
             .user_agent(concat!("envlock/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(Duration::from_secs(10))
-            // Between two pieces of an answer, not for the whole of it: slow links are not errors.
-            .read_timeout(Duration::from_secs(30))
+            .read_timeout(self.patience)
             .build()
             .unwrap_or_default();
         let mut builder = ClientBuilder::new(plain);

@@ -1,7 +1,7 @@
 //! What the command line means on this machine: the environment variables, the working directory
 //! and the cache, read once and passed on as values.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use etcetera::BaseStrategy;
 use rattler_networking::authentication_storage::backends::netrc::{NetRcStorage, NetRcStorageError};
@@ -31,6 +31,12 @@ impl Settings {
                 .join("envlock")
         });
         Self { variables, cache }
+    }
+
+    /// `$ENVLOCK_HTTP_TIMEOUT`: how many seconds a server may be silent, by default 30.
+    pub fn patience(&self) -> Duration {
+        let said = variable(&self.variables, "ENVLOCK_HTTP_TIMEOUT").and_then(|text| text.parse().ok());
+        Duration::from_secs(said.filter(|seconds| *seconds > 0).unwrap_or(30))
     }
 
     /// Credentials by host from `$NETRC` or `~/.netrc`; one that cannot be read is told of.

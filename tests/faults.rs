@@ -50,6 +50,21 @@ fn a_subdir_that_is_not_there_is_said() {
 }
 
 #[test]
+fn a_server_that_says_nothing() {
+    let Some(server) = Server::test_channel(&["hang:*"]) else { return };
+    let place = Place::with(ENV);
+    let mut command = place.command(&["convert", "--quiet", "--mirror", &server.mirror()]);
+    let ran = crate::common::Ran::from(command.env("ENVLOCK_HTTP_TIMEOUT", "1").output().unwrap()).expect(4);
+    let said = ran
+        .stderr
+        .replace(&server.url, "URL")
+        .replace("(linux-64)", "(SUBDIR)")
+        .replace("(noarch)", "(SUBDIR)");
+    let reason = "the server does not answer in time";
+    assert_eq!(said, format!("error: cannot read channel URL/debian (SUBDIR): {reason}{ELSEWHERE}"));
+}
+
+#[test]
 fn a_server_that_is_down_is_asked_again() {
     let said = format!(
         "error: cannot read channel URL/debian (SUBDIR): the server answers 503 Service Unavailable{ELSEWHERE}"

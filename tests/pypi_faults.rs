@@ -159,6 +159,21 @@ fn an_index_that_cuts() {
 }
 
 #[test]
+fn an_index_that_stalls() {
+    let mut project = Project::new();
+    let server = project.index.wheel("a", "1.0", &[]).json().serve(&["hang:/index/simple/*"]);
+    project.env(&server, "python=3.11, pip", &["a"]);
+    let output = project.place.command(&["convert", "--quiet"]).env("ENVLOCK_HTTP_TIMEOUT", "1").output();
+    let ran = crate::common::Ran::from(output.unwrap()).expect(4);
+    assert_eq!(
+        ran.stderr.replace(&server.url, "URL"),
+        "error: cannot read the index URL/index/simple/a/: the server does not answer in time\n\nhint: try again \
+         later; --index-url names another index, ~/.netrc holds credentials for a private one\n"
+    );
+    assert_eq!(project.place.files().len(), 1);
+}
+
+#[test]
 fn invalid_metadata() {
     let broken =
         index::wheel_with("a", "1.0", "Metadata-Version: 2.1\nName: a\nVersion: 1.0\nRequires-Dist: ???\n");

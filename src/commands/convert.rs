@@ -67,6 +67,7 @@ pub(super) fn convert(
         let pypi = PypiResolver {
             cache: settings.cache.clone(),
             cache_only,
+            patience: network.patience,
             fetcher: &fetcher,
             mirrors: &mirrors,
             variables: &settings.variables,
@@ -192,7 +193,7 @@ fn network(
         }
     }
     let netrc = if offline { None } else { settings.netrc(printer) };
-    Network { offline, access, netrc }
+    Network { offline, access, netrc, patience: settings.patience() }
 }
 
 fn recorded(settings: &Settings, input_hash: &str) -> Result<resolve::Recorded, Error> {

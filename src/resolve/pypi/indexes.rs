@@ -52,18 +52,22 @@ impl PypiResolver<'_> {
         let cache = Cache::from_path(self.cache.join("pypi")).init().await;
         cache.map_err(|error| Error::Cache { reason: crate::causes::chain(&error) })
     }
-}
 
-/// A client of indexes that keeps what it reads in `cache`.
-pub(super) fn client(
-    cache: Cache,
-    locations: IndexLocations,
-    connectivity: Connectivity,
-) -> Result<RegistryClient, Error> {
-    // The certificates that the machine trusts, as for channels.
-    let base = BaseClientBuilder::default().with_system_certs(true).connectivity(connectivity);
-    let client = RegistryClientBuilder::new(base, cache).index_locations(locations).build();
-    client.map_err(|error| Error::index("PyPI", &crate::causes::chain(&error)))
+    /// A client of indexes that keeps what it reads in `cache`.
+    pub(super) fn client(
+        &self,
+        cache: Cache,
+        locations: IndexLocations,
+        connectivity: Connectivity,
+    ) -> Result<RegistryClient, Error> {
+        // The certificates that the machine trusts, as for channels.
+        let base = BaseClientBuilder::default()
+            .with_system_certs(true)
+            .connectivity(connectivity)
+            .read_timeout(self.patience);
+        let client = RegistryClientBuilder::new(base, cache).index_locations(locations).build();
+        client.map_err(|error| Error::index("PyPI", &crate::causes::chain(&error)))
+    }
 }
 
 /// The index that everything comes from unless another one has it.

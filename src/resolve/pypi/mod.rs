@@ -21,6 +21,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     rc::Rc,
+    time::Duration,
 };
 
 use rattler_conda_types::RepoDataRecord;
@@ -61,6 +62,8 @@ pub struct PypiResolver<'a> {
     pub cache: PathBuf,
     /// Nothing newer than the cache is looked at.
     pub cache_only: bool,
+    /// How long an index may be silent.
+    pub patience: Duration,
     /// Where artifacts come from.
     pub fetcher: &'a Fetcher,
     /// Indexes that are read from somewhere else.
@@ -110,7 +113,7 @@ impl PypiResolver<'_> {
         let Ok(wanted) = requirements::read(&job.spec.pip, None, self.variables) else { return };
         let Ok(locations) = self.locations(&wanted) else { return };
         let Ok(cache) = self.open_cache().await else { return };
-        let Ok(client) = indexes::client(cache, locations, Connectivity::Online) else { return };
+        let Ok(client) = self.client(cache, locations, Connectivity::Online) else { return };
         let (capabilities, semaphore) = (IndexCapabilities::default(), Semaphore::new(CONCURRENCY));
         let names: BTreeSet<_> = wanted.roots.iter().map(|root| &root.name).collect();
         let pages = names.into_iter().map(|name| client.simple_detail(name, None, &capabilities, &semaphore));

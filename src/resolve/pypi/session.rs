@@ -31,7 +31,7 @@ use super::{
     },
     CONCURRENCY, PypiResolver,
     direct::Located,
-    indexes::{self, main_index},
+    indexes::main_index,
     no_build::NoBuild,
     provider::{Given, Learned, Provider},
     requirements::{Root, Wanted},
@@ -77,7 +77,7 @@ impl<'a> Session<'a> {
         let cache = resolver.open_cache().await?;
         let locations = resolver.locations(wanted)?;
         let connectivity = if resolver.cache_only { Connectivity::Offline } else { Connectivity::Online };
-        let client = indexes::client(cache.clone(), locations.clone(), connectivity)?;
+        let client = resolver.client(cache.clone(), locations.clone(), connectivity)?;
         let flat = FlatIndexClient::new(client.cached_client(), connectivity, &cache);
         let entries = flat
             .fetch_all(locations.flat_indexes().map(Index::url))
