@@ -397,6 +397,43 @@ fn places_become_packages() {
 }
 
 #[test]
+fn a_place_must_fit() {
+    let mut project = Project::new();
+    let server = project.index.wheel("x", "1.0", &[]).json().serve(&[]);
+    let wheel = |name: &str| project.place.put(name, index::wheel("a", "1.0", &[]));
+    wheel("a-1.0-cp39-cp39-win_amd64.whl");
+    wheel("a-1.0-py3-none-any.whl");
+    wheel("a-2.0-py3-none-any.whl");
+    project.place.put("b/a-1.0-py3-none-any.whl", index::wheel("a", "1.0", &["x"]));
+    project.place.put("new/pyproject.toml", "[project]\nname='n'\nversion='1'\nrequires-python='>=3.12'\n");
+    for (lines, code, said) in [
+        (
+            vec!["./a-1.0-cp39-cp39-win_amd64.whl"],
+            2,
+            "this wheel does not fit the solved Python and platform",
+        ),
+        (vec!["./a-2.0-py3-none-any.whl"], 2, "a-2.0-py3-none-any.whl says that it is a 1.0"),
+        (vec!["./new"], 2, "env.yml:7:9: `./new` needs Python >=3.12, and 3.11.2 is solved for"),
+        (
+            vec!["./a-1.0-py3-none-any.whl", "./b/a-1.0-py3-none-any.whl"],
+            3,
+            "env.yml:7: `./a-1.0-py3-none-any.whl`\n  env.yml:8: `./b/a-1.0-py3-none-any.whl`\n\nhint: a package \
+             comes from one place",
+        ),
+        (vec!["./a-1.0-py3-none-any.whl", "./b/../a-1.0-py3-none-any.whl"], 0, "1 packages of PyPI"),
+    ] {
+        project.env(&server, "python=3.11, pip", &lines);
+        let ran = project.place.run(&["convert"]).expect(code);
+        assert!(ran.stderr.contains(said), "{said} in {}", ran.stderr);
+    }
+    // A path that is written in full is stated so.
+    let full = project.place.path().join("a-1.0-py3-none-any.whl").display().to_string();
+    project.env(&server, "python=3.11, pip", &[&full]);
+    project.place.run(&["convert"]).expect(0);
+    assert_eq!(entry(&project, "a")["url"], format!("file://{full}"));
+}
+
+#[test]
 fn version_control_trees_are_pinned_to_a_commit() {
     let project = Project::new();
     let repository = tempfile::tempdir().unwrap();

@@ -19,7 +19,7 @@ use uv_pep440::Version;
 use uv_pypi_types::{HashAlgorithm, ResolutionMetadata};
 
 use super::{
-    super::{Error, Mirror, read_from},
+    super::{Error, Mirror, bridge::Target, read_from},
     repair,
     requirements::{Direct, Git, Place, unusable},
     sdist, tree,
@@ -50,6 +50,7 @@ pub(super) struct Locator<'a> {
     pub(super) base: &'a Path,
     pub(super) cache: &'a Path,
     pub(super) offline: bool,
+    pub(super) target: &'a Target,
 }
 
 impl Locator<'_> {
@@ -63,12 +64,12 @@ impl Locator<'_> {
                 let artifact = self.fetch(&bare, &direct).await?;
                 (stated, name, artifact)
             }
-            Place::Path(path) if path.is_dir() => {
+            Place::Path { path, absolute } if path.is_dir() => {
                 let bytes = tree::pack(path).map_err(|said| unusable(line, said, NO_TREE))?;
                 let artifact = self.fetcher.keep(&bytes)?;
-                (format!("file:{}", fs::relative(path, self.base)), TREE.to_owned(), artifact)
+                (self.state_path(path, *absolute), TREE.to_owned(), artifact)
             }
-            Place::Path(path) => {
+            Place::Path { path, absolute: stated } => {
                 let absolute =
                     std::path::absolute(Path::new(".").join(path)).unwrap_or_else(|_| path.clone());
                 let url = Url::from_file_path(&absolute).ok().filter(|_| absolute.is_file());
@@ -78,7 +79,7 @@ impl Locator<'_> {
                 })?;
                 let (_, name) = state(&url);
                 let artifact = self.fetch(&url, &direct).await?;
-                (format!("file:{}", fs::relative(path, self.base)), name, artifact)
+                (self.state_path(path, *stated), name, artifact)
             }
             Place::Git(git) => {
                 let (commit, artifact) = self.git(line, git)?;
@@ -89,13 +90,52 @@ impl Locator<'_> {
         };
         check(&direct, &url, &artifact)?;
         let bytes = self.fetcher.read(&artifact.sha256)?;
-        let (kind, metadata, warnings) = read(&direct, &file_name, &bytes)
+        let (kind, metadata, warnings) = self
+            .read(&direct, &file_name, &bytes)
             .map_err(|said| unusable(line, format!("`{}`: {said}", line.text), BUILT))?;
         if let Some(name) = direct.name.as_ref().filter(|name| **name != metadata.name) {
             let message = format!("`{}` is {} and not {name}", line.text, metadata.name);
             return Err(unusable(line, message, "write the name that the package has"));
         }
+        let python = self.target.markers.python_full_version();
+        if let Some(wanted) = metadata.requires_python.as_ref().filter(|wanted| !wanted.contains(python)) {
+            let message = format!("`{}` needs Python {wanted}, and {python} is solved for", line.text);
+            return Err(unusable(line, message, "name another version of it, or another Python"));
+        }
         Ok(Located { direct, metadata, kind, url, artifact, warnings })
+    }
+
+    /// A local path as the lock states it: the same in every checkout.
+    fn state_path(&self, path: &Path, absolute: bool) -> String {
+        let url = if path.is_dir() { Url::from_directory_path(path) } else { Url::from_file_path(path) };
+        match url {
+            Ok(url) if absolute => url.as_str().trim_end_matches('/').to_owned(),
+            _ => format!("file:{}", fs::relative(path, self.base)),
+        }
+    }
+
+    /// What an archive says about itself; the error is a sentence.
+    fn read(
+        &self,
+        direct: &Direct,
+        file_name: &str,
+        bytes: &[u8],
+    ) -> Result<(Kind, ResolutionMetadata, Vec<String>), String> {
+        if Path::new(file_name).extension().is_some_and(|extension| extension == "whl") {
+            let named = WheelFilename::from_str(file_name).map_err(|error| error.to_string())?;
+            if !named.is_compatible(&self.target.tags) {
+                return Err("this wheel does not fit the solved Python and platform".to_owned());
+            }
+            let (metadata, warnings) = wheel_metadata(named.name.as_ref(), bytes)?;
+            if (&metadata.name, &metadata.version) != (&named.name, &named.version) {
+                return Err(format!("{file_name} says that it is {} {}", metadata.name, metadata.version));
+            }
+            return Ok((Kind::Wheel, metadata, warnings));
+        }
+        let known = known(direct, file_name);
+        let known = known.as_ref().map(|(name, version)| (name, version));
+        let (metadata, warnings) = sdist::metadata(file_name, bytes, known)?;
+        Ok((Kind::Sdist, metadata, warnings))
     }
 
     /// What was found under a key in an earlier run: a text and an artifact that is still kept.
@@ -245,26 +285,6 @@ const BUILT: &str =
 
 fn is_commit(reference: &str) -> bool {
     reference.len() == 40 && reference.chars().all(|c| c.is_ascii_hexdigit())
-}
-
-/// What an archive says about itself; the error is a sentence.
-fn read(
-    direct: &Direct,
-    file_name: &str,
-    bytes: &[u8],
-) -> Result<(Kind, ResolutionMetadata, Vec<String>), String> {
-    if Path::new(file_name).extension().is_some_and(|extension| extension == "whl") {
-        let named = WheelFilename::from_str(file_name).map_err(|error| error.to_string())?;
-        let (metadata, warnings) = wheel_metadata(named.name.as_ref(), bytes)?;
-        if metadata.name != named.name {
-            return Err(format!("{file_name} says that it is {}", metadata.name));
-        }
-        return Ok((Kind::Wheel, metadata, warnings));
-    }
-    let known = known(direct, file_name);
-    let known = known.as_ref().map(|(name, version)| (name, version));
-    let (metadata, warnings) = sdist::metadata(file_name, bytes, known)?;
-    Ok((Kind::Sdist, metadata, warnings))
 }
 
 /// Name and version by the file's name.

@@ -38,7 +38,7 @@ use self::{
 };
 use super::{
     Error, Job, Mirror, PIP,
-    bridge::{self, Fact},
+    bridge::{self, Fact, Target},
     virtual_packages,
 };
 use crate::{
@@ -143,7 +143,7 @@ impl PypiResolver<'_> {
         let reading = self.read(&key, &mut wanted, &facts, options)?;
 
         let waiting = Rc::new(self.printer.waiting(format!("{key}: reading PyPI")));
-        let located = self.locate(&mut wanted).await?;
+        let located = self.locate(&mut wanted, &target).await?;
         let mut replaced = replace_roots(&job, reading, &wanted, &located, &mut facts)?;
         let session = Session::open(self, &wanted, options, &target, &key, waiting).await?;
         let chosen = loop {
@@ -197,17 +197,29 @@ impl PypiResolver<'_> {
     }
 
     /// Fetches and reads the requirements by place.
-    async fn locate(&self, wanted: &mut Wanted) -> Result<Vec<Located>, Error> {
+    async fn locate(&self, wanted: &mut Wanted, target: &Target) -> Result<Vec<Located>, Error> {
         let locator = Locator {
             fetcher: self.fetcher,
             mirrors: self.mirrors,
             base: self.base,
             cache: &self.cache,
             offline: self.cache_only,
+            target,
         };
-        let mut located = Vec::new();
+        let mut located: Vec<Located> = Vec::new();
         for direct in std::mem::take(&mut wanted.direct) {
-            located.push(locator.locate(direct).await?);
+            let new = locator.locate(direct).await?;
+            match located.iter_mut().find(|known| known.metadata.name == new.metadata.name) {
+                None => located.push(new),
+                Some(known) if known.artifact.sha256 == new.artifact.sha256 => {
+                    known.direct.extras.extend(new.direct.extras);
+                }
+                Some(known) => {
+                    let hint = "a package comes from one place: keep one of the two";
+                    let (first, second) = (&known.direct.line, &new.direct.line);
+                    return Err(readings::conflict(&new.metadata.name, first, second, hint));
+                }
+            }
         }
         Ok(located)
     }

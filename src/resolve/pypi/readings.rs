@@ -14,7 +14,7 @@ use super::{
     super::Error,
     requirements::{Root, unusable},
 };
-use crate::spec::options::PipResolver;
+use crate::spec::{options::PipResolver, pip::PipLine};
 
 /// What remains of the root requirements, and what was given up, in words.
 pub(super) fn apply(reading: PipResolver, roots: Vec<Root>) -> Result<(Vec<Root>, Vec<String>), Error> {
@@ -51,11 +51,12 @@ pub(super) fn headline(reading: PipResolver) -> &'static str {
 }
 
 /// Two lines that cannot both hold.
-fn conflict(first: &Root, second: &Root, hint: &str) -> Error {
+pub(super) fn conflict(name: &PackageName, first: &PipLine, second: &PipLine, hint: &str) -> Error {
+    let shown = |line: &PipLine| format!("{}:{}: `{}`", line.file, line.position.line, line.text);
     Error::Conflict {
-        name: first.name.to_string(),
-        first: format!("{}: `{}`", place(first), first.line.text),
-        second: format!("{}: `{}`", place(second), second.line.text),
+        name: name.to_string(),
+        first: shown(first),
+        second: shown(second),
         hint: hint.to_owned(),
     }
 }
@@ -73,8 +74,9 @@ fn strict(roots: Vec<Root>) -> Result<Vec<Root>, Error> {
             let (first, second) =
                 if first.line.position <= root.line.position { (*first, root) } else { (root, *first) };
             return Err(conflict(
-                first,
-                second,
+                &first.name,
+                &first.line,
+                &second.line,
                 "keep one of the two, or read them as an older pip did: --pip-resolver legacy (the first line \
                  wins) or merge (the first version, the extras of all)",
             ));
@@ -92,7 +94,8 @@ fn legacy(roots: Vec<Root>) -> Result<(Vec<Root>, Vec<String>), Error> {
             continue;
         };
         if first.extras == root.extras && first.specifiers != root.specifiers {
-            return Err(conflict(first, &root, "pip before 20.3 stops at this as well: keep one of the two"));
+            let hint = "pip before 20.3 stops at this as well: keep one of the two";
+            return Err(conflict(&root.name, &first.line, &root.line, hint));
         }
         if first.extras != root.extras || first.specifiers != root.specifiers {
             dropped.push(behind(&root, first));

@@ -3,7 +3,10 @@
 //! Markers are decided here, so that what follows sees only requirements that hold; lines that no
 //! resolution can honour are refused with their place.
 
-use std::{path::PathBuf, str::FromStr};
+use std::{
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use url::Url;
 use uv_configuration::{BuildOptions, NoBinary, NoBuild, PackageNameSpecifier};
@@ -56,7 +59,11 @@ pub(super) enum Place {
     /// An archive behind a URL, or a local one behind `file:`.
     Archive(Url),
     /// A local file or directory.
-    Path(PathBuf),
+    Path {
+        path: PathBuf,
+        /// As the line writes it: then the lock does, too.
+        absolute: bool,
+    },
     /// A version control tree.
     Git(Git),
 }
@@ -243,7 +250,7 @@ fn index(line: &PipLine, value: &str, variables: &Variables) -> Result<Index, Er
         return Ok(Index { url: remote.url.clone(), remote: Some(remote) });
     }
     let path = line.directory().join(value);
-    let absolute = std::path::absolute(std::path::Path::new(".").join(&path)).unwrap_or(path);
+    let absolute = std::path::absolute(Path::new(".").join(&path)).unwrap_or(path);
     if !absolute.exists() {
         return Err(unusable(
             line,
@@ -289,7 +296,7 @@ fn url_place(line: &PipLine, variables: &Variables) -> Result<Place, Error> {
     match scheme {
         "http" | "https" => Ok(Place::Archive(remote.url)),
         "file" => match remote.url.to_file_path() {
-            Ok(path) if path.is_dir() => Ok(Place::Path(path)),
+            Ok(path) if path.is_dir() => Ok(Place::Path { path, absolute: true }),
             _ => Ok(Place::Archive(remote.url)),
         },
         other => Err(unusable(
@@ -366,7 +373,7 @@ fn location_of(
             None => (location, ""),
         };
         named = if extras.is_empty() { String::new() } else { format!("x[{extras}]") };
-        Place::Path(line.directory().join(path))
+        Place::Path { path: line.directory().join(path), absolute: Path::new(path).is_absolute() }
     };
     let (name, extras) = if named.is_empty() {
         (None, Vec::new())
