@@ -106,6 +106,10 @@ fn both_outputs_carry_wheels_and_sdists() {
     assert!(nix.contains("kind = \"wheel\";\n            name = \"web\";"), "{nix}");
     assert!(nix.contains("kind = \"sdist\";\n            name = \"old\";"), "{nix}");
     assert!(nix.contains("fileName = \"old-0.1.tar.gz\";"), "{nix}");
+    // The index has no metadata files: the end of each wheel is asked for, not the whole.
+    let requests = server.requests();
+    assert!(requests.contains("GET /index/files/web-1.0-py3-none-any.whl 206"), "{requests}");
+    assert!(!requests.contains("GET /index/files/web-1.0-py3-none-any.whl 200"), "{requests}");
 }
 
 #[test]
@@ -481,6 +485,19 @@ fn extras_of_conda_packages_are_told_of() {
         "{}",
         ran.stderr
     );
+}
+
+#[test]
+fn extras_that_are_not_there_are_told_of() {
+    let (_, _, ran) = convert(
+        |index| {
+            index.wheel("a", "1.0", &["extra: x"]);
+        },
+        &["a[x,y]"],
+        0,
+    );
+    assert!(ran.stderr.contains("warning: user/linux-64: a 1.0 has no extra `y`\n"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("`x`"), "{}", ran.stderr);
 }
 
 #[test]

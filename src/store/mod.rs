@@ -55,7 +55,7 @@ impl Error {
                     .to_owned()
             }
             Self::Unreachable { .. } => {
-                "try again, or read the channel from elsewhere with --mirror".to_owned()
+                "check its URL and try again, or read it from elsewhere with --mirror".to_owned()
             }
             Self::NotCached { .. } => "run once without --offline".to_owned(),
             Self::Fs(error) => return error.hint(),

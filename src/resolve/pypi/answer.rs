@@ -153,6 +153,12 @@ impl Session<'_> {
                 }
             }
             let Some(found) = metadata.get(&name) else { continue };
+            for extra in active.iter().filter(|extra| !found.provides_extra.contains(extra)) {
+                self.resolver.printer.warning_once(format_args!(
+                    "{}: {name} {} has no extra `{extra}`",
+                    self.key, found.version
+                ));
+            }
             let active: Vec<_> = active.iter().cloned().collect();
             let mut stated: BTreeMap<String, Vec<String>> = BTreeMap::new();
             for requirement in &found.requires_dist {

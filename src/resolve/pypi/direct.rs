@@ -90,9 +90,10 @@ impl Locator<'_> {
         };
         check(&direct, &url, &artifact)?;
         let bytes = self.fetcher.read(&artifact.sha256)?;
-        let (kind, metadata, warnings) = self
-            .read(&direct, &file_name, &bytes)
-            .map_err(|said| unusable(line, format!("`{}`: {said}", line.text), BUILT))?;
+        let (kind, metadata, warnings) = self.read(&direct, &file_name, &bytes).map_err(|said| {
+            let said = said.replace(TREE, "it");
+            unusable(line, format!("`{}`: {said}", line.text), BUILT)
+        })?;
         if let Some(name) = direct.name.as_ref().filter(|name| **name != metadata.name) {
             let message = format!("`{}` is {} and not {name}", line.text, metadata.name);
             return Err(unusable(line, message, "write the name that the package has"));
