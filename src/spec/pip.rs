@@ -102,6 +102,16 @@ impl PipLine {
         if !written.contains("://") {
             return Ok(None);
         }
+        let (_, rest) = written.split_once("://").unwrap_or_default();
+        let authority = &rest[..rest.find('/').unwrap_or(rest.len())];
+        let behind = authority.rfind('@').map_or(rest, |at| &rest[at..]);
+        if behind.contains("${") {
+            // What is filled in there would be written into the lock.
+            let message = format!("`{}` has an environment variable outside its credentials", self.text);
+            return Err(self.problem(message).with_hint(
+                "only the user and the password may be variables: https://${USER}:${PASSWORD}@host/simple",
+            ));
+        }
         let filled = fill(written, variables).map_err(|name| {
             self.problem(format!("`{}` needs the environment variable {name}", self.text))
                 .with_hint(format!("export {name}, or give the host's credentials in ~/.netrc"))
