@@ -197,6 +197,25 @@ fn invalid_metadata() {
 }
 
 #[test]
+fn files_that_say_they_are_something_else() {
+    let other = index::wheel_with("a", "1.0", "Metadata-Version: 2.1\nName: b\nVersion: 1.0\n");
+    let fill = |index: &mut Index| {
+        index.add("a", "a-1.0-py3-none-any.whl", &other);
+    };
+    has(
+        &refused(&[], fill, &["a"], 3),
+        &["cannot be read: Package metadata name `b` does not match given name `a`"],
+    );
+    let fill = |index: &mut Index| {
+        index.sdist("a", "1.0", &[("PKG-INFO", "Metadata-Version: 2.2\nName: a\nVersion: 2.0\n")]);
+    };
+    has(
+        &refused(&[], fill, &["a"], 3),
+        &["the metadata of a 1.0 cannot be read: a-1.0.tar.gz says that it is a 2.0"],
+    );
+}
+
+#[test]
 fn ten_thousand_lines() {
     let mut project = Project::new();
     let server = project.index.wheel("a", "1.0", &[]).json().serve(&[]);
@@ -206,6 +225,7 @@ fn ten_thousand_lines() {
     project.place.put("all.txt", format!("{lines}a\n"));
     project.place.run(&["convert"]).expect(0);
     assert_eq!(project.versions().keys().collect::<Vec<_>>(), ["a"]);
+    assert!(!server.requests().contains("package-"), "what is not wanted is not asked for");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use uv_client::ErrorKind;
 use uv_normalize::PackageName;
 use uv_resolver::{NoSolutionError, ResolveError};
 
@@ -91,21 +92,34 @@ impl Session<'_> {
                 };
             }
         }
-        let said = redact_words(&plain(&crate::causes::chain(error)));
-        match client_error(innermost(error)) {
-            Some(uv_client::ErrorKind::Offline(_)) => Error::NotCached {
+        let said = redact_words(&plain(&crate::causes::chain(innermost(error))));
+        let kind = client_error(innermost(error));
+        if let Some(ErrorKind::Offline(_)) = kind {
+            return Error::NotCached {
                 what: said,
                 hint: "run the same command once without --offline and --frozen-metadata".to_owned(),
-            },
-            Some(kind) => {
-                Error::index(&place(kind).unwrap_or_else(|| "PyPI".to_owned()), &reason(kind, &said))
-            }
-            None => Error::Metadata {
-                package: "the PyPI part".to_owned(),
-                reason: said,
-                hint: "name another version of that package, or report this".to_owned(),
-            },
+            };
         }
+        if let Some(ErrorKind::CacheWrite(_) | ErrorKind::CacheLock(_) | ErrorKind::Io(_)) = kind {
+            return Error::Cache { reason: said };
+        }
+        if let Some((kind, place)) = kind.and_then(|kind| Some((kind, place(kind)?))) {
+            return Error::index(&place, &reason(kind, &said));
+        }
+        Error::Metadata {
+            package: subject(error).unwrap_or_else(|| "a package of PyPI".to_owned()),
+            reason: said,
+            hint: "ask for another version of it, and tell who publishes it".to_owned(),
+        }
+    }
+}
+
+/// The package that an error is about.
+fn subject(error: &ResolveError) -> Option<String> {
+    match error {
+        ResolveError::Dependencies(_, name, version, _) => Some(format!("{name} {version}")),
+        ResolveError::Dist(_, dist, ..) => Some(uv_distribution_types::Name::name(&**dist).to_string()),
+        _ => None,
     }
 }
 
@@ -117,7 +131,7 @@ fn innermost(error: &ResolveError) -> &ResolveError {
 }
 
 /// The index client's error behind a resolver's error.
-fn client_error(error: &ResolveError) -> Option<&uv_client::ErrorKind> {
+fn client_error(error: &ResolveError) -> Option<&ErrorKind> {
     match error {
         ResolveError::Client(error) | ResolveError::Distribution(uv_distribution::Error::Client(error)) => {
             Some(error.kind())
@@ -131,8 +145,7 @@ fn client_error(error: &ResolveError) -> Option<&uv_client::ErrorKind> {
 }
 
 /// What the client was reading.
-fn place(kind: &uv_client::ErrorKind) -> Option<String> {
-    use uv_client::ErrorKind;
+fn place(kind: &ErrorKind) -> Option<String> {
     let (ErrorKind::WrappedReqwestError(url, _)
     | ErrorKind::AsyncHttpRangeReader(url, _)
     | ErrorKind::MissingContentType(url)
@@ -146,8 +159,7 @@ fn place(kind: &uv_client::ErrorKind) -> Option<String> {
     Some(crate::spec::channel::redact(url.as_str()))
 }
 
-fn reason(kind: &uv_client::ErrorKind, said: &str) -> String {
-    use uv_client::ErrorKind;
+fn reason(kind: &ErrorKind, said: &str) -> String {
     match kind {
         ErrorKind::WrappedReqwestError(_, error) => match error.inner() {
             Some(inner) if inner.is_timeout() => "the server does not answer in time".to_owned(),

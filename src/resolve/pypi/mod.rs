@@ -115,7 +115,9 @@ impl PypiResolver<'_> {
         let Ok(cache) = self.open_cache().await else { return };
         let Ok(client) = self.client(cache, locations, Connectivity::Online) else { return };
         let (capabilities, semaphore) = (IndexCapabilities::default(), Semaphore::new(CONCURRENCY));
-        let names: BTreeSet<_> = wanted.roots.iter().map(|root| &root.name).collect();
+        // Whether a marker holds is not known yet: what may not be wanted is not asked for.
+        let names: BTreeSet<_> =
+            wanted.roots.iter().filter(|it| !it.conditional).map(|it| &it.name).collect();
         let pages = names.into_iter().map(|name| client.simple_detail(name, None, &capabilities, &semaphore));
         futures::future::join_all(pages).await;
     }

@@ -86,6 +86,10 @@ impl Provider<'_> {
     async fn repaired(&self, dist: &Dist, version: &Version) -> Option<Metadata> {
         let bytes = self.bytes(dist.file()?).await.ok()?;
         let (metadata, warnings) = direct::wheel_metadata(dist.name().as_ref(), &bytes).ok()?;
+        // Without a repair, what uv finds wrong with it is something else.
+        if warnings.is_empty() || (&metadata.name, &metadata.version) != (dist.name(), version) {
+            return None;
+        }
         self.learned.borrow_mut().warnings.insert((dist.name().clone(), version.clone()), warnings);
         Some(ArchiveMetadata::from_metadata23(metadata).metadata)
     }
@@ -96,6 +100,10 @@ impl Provider<'_> {
         let known = Some((&sdist.name, &sdist.version));
         let (metadata, warnings) =
             sdist::metadata(&sdist.file.filename, &bytes, known).map_err(Unread::Unreadable)?;
+        if (&metadata.name, &metadata.version) != (&sdist.name, &sdist.version) {
+            let (file, name, version) = (&sdist.file.filename, &metadata.name, &metadata.version);
+            return Err(Unread::Unreadable(format!("{file} says that it is {name} {version}")));
+        }
         if !warnings.is_empty() {
             let key = (sdist.name.clone(), sdist.version.clone());
             self.learned.borrow_mut().warnings.insert(key, warnings);

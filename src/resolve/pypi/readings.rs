@@ -184,7 +184,7 @@ mod tests {
                     _ => uv_pep440::VersionSpecifiers::empty(),
                 };
                 let extras = parsed.extras.to_vec();
-                Root { line, name: parsed.name, extras, specifiers, hashes: Vec::new() }
+                Root { line, name: parsed.name, extras, specifiers, hashes: Vec::new(), conditional: false }
             })
             .collect()
     }

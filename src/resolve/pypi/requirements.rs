@@ -30,6 +30,8 @@ pub(super) struct Root {
     pub(super) extras: Vec<ExtraName>,
     pub(super) specifiers: VersionSpecifiers,
     pub(super) hashes: Vec<HashDigest>,
+    /// Whether it has a marker; one that holds, if the target is known.
+    pub(super) conditional: bool,
 }
 
 impl Root {
@@ -153,7 +155,8 @@ pub(super) fn read(
                         continue;
                     }
                 };
-                let root = Root { line: line.clone(), name, extras, specifiers, hashes };
+                let conditional = !parsed.marker.is_true();
+                let root = Root { line: line.clone(), name, extras, specifiers, hashes, conditional };
                 if *constraint { &mut wanted.constraints } else { &mut wanted.roots }.push(root);
             }
             PipItem::Location { location, hashes, editable } => {
