@@ -10,6 +10,7 @@ pub mod options;
 pub mod pip;
 mod problem;
 pub mod project;
+pub mod remote;
 mod selectors;
 mod sources;
 pub mod yaml;

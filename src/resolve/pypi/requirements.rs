@@ -19,7 +19,8 @@ use super::super::Error;
 use crate::spec::{
     Position, Problem,
     channel::{Credentials, Variables},
-    pip::{PipItem, PipLine, Remote},
+    pip::{PipItem, PipLine},
+    remote::Remote,
 };
 
 /// One requirement by name.
