@@ -475,13 +475,34 @@ fn version_control_trees_are_pinned_to_a_commit() {
 }
 
 #[test]
-fn extras_of_conda_packages_are_told_of() {
+fn extras_of_conda_packages_come_from_pypi() {
     let mut project = Project::new();
-    let server = project.index.wheel("x", "1.0", &[]).json().serve(&[]);
+    project.index.wheel("x", "1.0", &[]).wheel("y", "1.0", &[]).wheel("always", "1.0", &[]);
+    project.index.wheel(
+        "flask",
+        "2.0.0",
+        &["extra: async", "always", "x; extra == 'async'", "y; extra == 'dotenv'"],
+    );
+    project.index.wheel("flask", "3.0.0", &["extra: async"]);
+    let server = project.index.json().serve(&[]);
     project.env(&server, "python=3.11, pip, flask", &["flask[async]"]);
     let ran = project.place.run(&["convert"]).expect(0);
+    // conda has met what it needs in any case.
+    assert_eq!(pairs(&project), ["flask 2.0.0", "x 1.0"]);
+    assert!(!ran.stderr.contains("warning"), "{}", ran.stderr);
+    let before = project.place.files();
+    project.place.run(&["convert", "--offline"]).expect(0);
+    assert_same_files(&project.place.files(), &before);
+    project.place.run(&["check"]).expect(0);
+
+    // Where no index has that version, it is told of.
+    project.env(&server, "python=3.11, pip, redis-py", &["redis[hiredis]"]);
+    let ran = project.place.run(&["convert"]).expect(0);
     assert!(
-        ran.stderr.contains("`flask[async]`: flask 2.0.0 comes from conda, whose packages have no extras"),
+        ran.stderr.contains(
+            "warning: user/linux-64: `redis[hiredis]`: redis-py 4.0.0 comes from conda, and no index says what its \
+             extras need: list it"
+        ),
         "{}",
         ran.stderr
     );

@@ -129,7 +129,9 @@ impl Session<'_> {
         located: &[Located],
         facts: &BTreeMap<PackageName, Fact>,
     ) {
-        let metadata = self.metadata_of(packages, located);
+        let mut metadata = self.metadata_of(packages, located);
+        let of_facts = self.of_facts.iter().filter(|(name, _)| facts.contains_key(*name));
+        metadata.extend(of_facts.map(|(name, found)| (name.clone(), found.clone())));
         let mut extras: BTreeMap<PackageName, BTreeSet<ExtraName>> = BTreeMap::new();
         let roots = wanted.roots.iter().map(|root| (root.name.clone(), root.extras.clone()));
         let direct = located.iter().map(|it| (it.metadata.name.clone(), it.direct.extras.clone()));
@@ -143,11 +145,11 @@ impl Session<'_> {
             if seen && active.len() == before {
                 continue;
             }
-            if let Some(fact) = facts.get(&name) {
+            if let Some(fact) = facts.get(&name).filter(|_| !metadata.contains_key(&name)) {
                 for extra in active.iter() {
                     self.resolver.printer.warning_once(format_args!(
-                        "{}: `{name}[{extra}]`: {} {} comes from conda, whose packages have no extras: list what \
-                         the extra needs",
+                        "{}: `{name}[{extra}]`: {} {} comes from conda, and no index says what its extras need: \
+                         list it",
                         self.key, fact.conda, fact.version
                     ));
                 }

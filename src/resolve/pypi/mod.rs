@@ -147,7 +147,7 @@ impl PypiResolver<'_> {
         let waiting = Rc::new(self.printer.waiting(format!("{key}: reading PyPI")));
         let located = self.locate(&mut wanted, &target).await?;
         let mut replaced = replace_roots(&job, reading, &wanted, &located, &mut facts)?;
-        let session = Session::open(self, &wanted, options, &target, &key, waiting).await?;
+        let session = Session::open(self, &wanted, &facts, options, &target, &key, waiting).await?;
         let chosen = loop {
             match session.attempt(&wanted, &located, &facts).await {
                 Ok(chosen) => break chosen,

@@ -8,14 +8,16 @@ use std::{
 };
 
 use tokio::sync::Semaphore;
-use uv_client::{Connectivity, FlatIndexClient, RegistryClient};
+use uv_client::{Connectivity, FlatIndexClient, MetadataFormat, RegistryClient, VersionFiles};
 use uv_configuration::Constraints;
 use uv_distribution::{ArchiveMetadata, DistributionDatabase, Metadata};
+use uv_distribution_filename::DistFilename;
 use uv_distribution_types::{
-    Dist, Index, Name, Requirement, RequirementSource, RequiresPython, Resolution, ResolvedDist, VersionId,
+    BuiltDist, Dist, HashPolicy, Index, Name, RegistryBuiltDist, RegistryBuiltWheel, Requirement,
+    RequirementSource, RequiresPython, Resolution, ResolvedDist, VersionId,
 };
 use uv_normalize::{ExtraName, PackageName};
-use uv_pep440::VersionSpecifier;
+use uv_pep440::{Version, VersionSpecifier};
 use uv_pep508::MarkerTree;
 use uv_resolver::{
     AllowedYanks, DefaultResolverProvider, DependencyMode, ExcludeNewer, FlatIndex, InMemoryIndex, Manifest,
@@ -59,6 +61,8 @@ pub(super) struct Session<'a> {
     prerelease: Prerelease,
     hashes: HashStrategy,
     semaphore: Arc<Semaphore>,
+    /// What the extras of conda's packages need.
+    pub(super) of_facts: BTreeMap<PackageName, Metadata>,
     pub(super) learned: Rc<RefCell<Learned>>,
     pub(super) waiting: Rc<Waiting>,
 }
@@ -67,6 +71,7 @@ impl<'a> Session<'a> {
     pub(super) async fn open(
         resolver: &'a PypiResolver<'a>,
         wanted: &Wanted,
+        facts: &BTreeMap<PackageName, Fact>,
         options: &Options,
         target: &'a Target,
         key: &'a str,
@@ -86,7 +91,7 @@ impl<'a> Session<'a> {
         let hashes = stated_hashes(&wanted.roots);
         let flat_index = FlatIndex::from_entries(entries, Some(&target.tags), &hashes, &wanted.build_options);
         let prerelease = if wanted.pre { PrereleaseMode::Allow } else { PrereleaseMode::default() };
-        Ok(Self {
+        let mut session = Self {
             resolver,
             target,
             key,
@@ -100,9 +105,67 @@ impl<'a> Session<'a> {
             prerelease: Prerelease { global: prerelease, ..Prerelease::default() },
             hashes,
             semaphore: Arc::new(Semaphore::new(CONCURRENCY)),
+            of_facts: BTreeMap::new(),
             learned: Rc::default(),
             waiting,
-        })
+        };
+        session.learn_extras(wanted, facts).await;
+        Ok(session)
+    }
+
+    /// What the extras of conda's packages need, where the lines ask for such extras.
+    ///
+    /// conda's metadata knows no extras; PyPI's metadata of the same version does. A package that PyPI
+    /// does not have in that version, or not as a wheel, is left out.
+    async fn learn_extras(&mut self, wanted: &Wanted, facts: &BTreeMap<PackageName, Fact>) {
+        for root in wanted.roots.iter().filter(|root| !root.extras.is_empty()) {
+            if let Some(fact) = facts.get(&root.name)
+                && let Some(mut metadata) = self.published(&root.name, &fact.version).await
+            {
+                // What it needs without extras, conda has met.
+                let always = |it: &Requirement| it.evaluate_markers(Some(&self.target.markers), &[]);
+                metadata.requires_dist =
+                    metadata.requires_dist.into_iter().filter(|requirement| !always(requirement)).collect();
+                self.of_facts.insert(root.name.clone(), metadata);
+            }
+        }
+    }
+
+    /// PyPI's metadata of one version, from any of its wheels.
+    async fn published(&self, name: &PackageName, version: &Version) -> Option<Metadata> {
+        let capabilities = &self.context.capabilities;
+        let pages = self.client.simple_detail(name, None, capabilities, &self.semaphore).await.ok()?;
+        for (index, page) in pages {
+            let MetadataFormat::Simple(page) = page else { continue };
+            for datum in page.iter() {
+                let Ok(found) = rkyv::deserialize::<Version, rkyv::rancor::Error>(&datum.version) else {
+                    continue;
+                };
+                if found != *version {
+                    continue;
+                }
+                let files = rkyv::deserialize::<VersionFiles, rkyv::rancor::Error>(&datum.files).ok()?;
+                let wheel = files.all(name).find_map(|(filename, file)| match filename {
+                    DistFilename::WheelFilename(filename) => Some((filename, file)),
+                    DistFilename::SourceDistFilename(_) => None,
+                });
+                let (filename, file) = wheel?;
+                let wheel = RegistryBuiltWheel {
+                    filename,
+                    file: Box::new(file),
+                    index: index.clone(),
+                    size_is_authoritative: false,
+                };
+                let dist = RegistryBuiltDist { wheels: vec![wheel], best_wheel_index: 0, sdist: None };
+                let dist = Dist::Built(BuiltDist::Registry(dist));
+                let database = DistributionDatabase::new(&self.client, &self.context, self.semaphore.clone());
+                // uv's futures are large; this one is rarely needed.
+                let read =
+                    Box::pin(database.get_or_build_wheel_metadata(&dist, HashPolicy::None)).await.ok()?;
+                return Some(read.metadata);
+            }
+        }
+        None
     }
 
     /// Asks the solver once: the distributions that it chooses, without the given packages.
@@ -112,7 +175,7 @@ impl<'a> Session<'a> {
         located: &[Located],
         facts: &BTreeMap<PackageName, Fact>,
     ) -> Result<Vec<Arc<Dist>>, Failure> {
-        let given = given(located, facts);
+        let given = given(located, facts, &self.of_facts);
         let requirements: Vec<_> = wanted
             .roots
             .iter()
@@ -213,9 +276,13 @@ impl Session<'_> {
 }
 
 /// The packages that have one version.
-fn given(located: &[Located], facts: &BTreeMap<PackageName, Fact>) -> BTreeMap<PackageName, Given> {
+fn given(
+    located: &[Located],
+    facts: &BTreeMap<PackageName, Fact>,
+    of_facts: &BTreeMap<PackageName, Metadata>,
+) -> BTreeMap<PackageName, Given> {
     let facts = facts.iter().map(|(name, fact)| {
-        let metadata = Metadata {
+        let metadata = of_facts.get(name).cloned().unwrap_or_else(|| Metadata {
             name: name.clone(),
             version: fact.version.clone(),
             requires_dist: Box::default(),
@@ -223,7 +290,7 @@ fn given(located: &[Located], facts: &BTreeMap<PackageName, Fact>) -> BTreeMap<P
             provides_extra: Box::default(),
             dependency_groups: BTreeMap::default(),
             dynamic: false,
-        };
+        });
         (name.clone(), Given { version: fact.version.clone(), metadata, url: None })
     });
     let located = located.iter().map(|it| {
