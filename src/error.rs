@@ -4,7 +4,7 @@
 //! has a stable [`ExitCode`] and, where there is something to do next, a hint. It does not
 //! print: that is [`crate::printer`].
 
-use crate::{fs, lock, resolve, spec, store};
+use crate::{fs, image, lock, resolve, spec, store, tree};
 
 /// What the process returns. The numbers are documented in the README and never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ use crate::{fs, lock, resolve, spec, store};
 pub enum ExitCode {
     /// Everything that was asked for is done.
     Success = 0,
-    /// `check` looked and found a difference.
+    /// `check` or `verify` looked and found a difference.
     Differs = 1,
     /// The command line or an input file cannot be understood.
     BadInput = 2,
@@ -26,6 +26,8 @@ pub enum ExitCode {
     WrongHash = 6,
     /// `--offline` or `--frozen-metadata` needs something that the cache does not hold.
     NotCached = 7,
+    /// A package is damaged, malicious, or of a kind that cannot be installed.
+    UnsoundPackage = 8,
 }
 
 /// Why a command failed.
@@ -43,6 +45,12 @@ pub enum Error {
     /// An artifact could not be fetched or is wrong.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// A tree cannot be built.
+    #[error(transparent)]
+    Tree(#[from] tree::Error),
+    /// An image cannot be built.
+    #[error(transparent)]
+    Image(#[from] image::Error),
     /// The file system said no.
     #[error(transparent)]
     Fs(#[from] fs::Error),
@@ -68,6 +76,18 @@ impl Error {
                 resolve::Error::SamePlace { .. } | resolve::Error::Unusable { .. } => ExitCode::BadInput,
             },
             Self::Store(error) => of_store(error),
+            Self::Tree(error) => match error {
+                tree::Error::Store(error) => of_store(error),
+                tree::Error::Fs(_) | tree::Error::Stale { .. } => ExitCode::FileSystem,
+                tree::Error::Unsound { .. } | tree::Error::Unsupported { .. } | tree::Error::ByteCode { .. } => {
+                    ExitCode::UnsoundPackage
+                }
+            },
+            Self::Image(error) => match error {
+                image::Error::Role { .. } | image::Error::Oci { .. } => ExitCode::BadInput,
+                image::Error::Lost { .. } | image::Error::Fs(_) => ExitCode::FileSystem,
+                image::Error::Store(error) => of_store(error),
+            },
         }
     }
 
@@ -78,6 +98,8 @@ impl Error {
             Self::Resolve(error) => error.hint(),
             Self::Lock(error) => error.hint(),
             Self::Store(error) => error.hint(),
+            Self::Tree(error) => error.hint(),
+            Self::Image(error) => error.hint(),
             Self::Fs(error) => error.hint(),
         }
     }
@@ -85,7 +107,8 @@ impl Error {
 
 fn of_store(error: &store::Error) -> ExitCode {
     match error {
-        store::Error::WrongHash { .. } => ExitCode::WrongHash,
+        store::Error::WrongHash { .. } | store::Error::Damaged { .. } => ExitCode::WrongHash,
+        store::Error::Bundle { .. } => ExitCode::BadInput,
         store::Error::NotCached { .. } => ExitCode::NotCached,
         store::Error::Unreachable { .. } => ExitCode::Unreachable,
         store::Error::Fs(_) => ExitCode::FileSystem,

@@ -35,10 +35,16 @@ impl Network {
     /// A client that is only built when it is first needed: TLS costs milliseconds to set up.
     pub fn client(&self) -> LazyClient {
         let network = self.clone();
-        LazyClient::new(move || network.build())
+        LazyClient::new(move || network.build(true))
     }
 
-    fn build(self) -> ClientWithMiddleware {
+    /// A client for callers that know better when to ask again, and from which byte on.
+    pub fn client_without_retries(&self) -> LazyClient {
+        let network = self.clone();
+        LazyClient::new(move || network.build(false))
+    }
+
+    fn build(self, retries: bool) -> ClientWithMiddleware {
         let plain = reqwest::Client::builder()
             .user_agent(concat!("envlock/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(Duration::from_secs(10))
@@ -49,10 +55,12 @@ impl Network {
         if self.offline {
             return builder.with(OfflineMiddleware).build();
         }
-        let patience = ExponentialBackoff::builder()
-            .retry_bounds(Duration::from_millis(200), Duration::from_secs(3))
-            .build_with_max_retries(3);
-        builder = builder.with(RetryTransientMiddleware::new_with_policy(patience));
+        if retries {
+            let patience = ExponentialBackoff::builder()
+                .retry_bounds(Duration::from_millis(200), Duration::from_secs(3))
+                .build_with_max_retries(3);
+            builder = builder.with(RetryTransientMiddleware::new_with_policy(patience));
+        }
         if let Some(netrc) = self.netrc {
             let mut storage = AuthenticationStorage::empty();
             storage.add_backend(netrc);

@@ -1,7 +1,7 @@
 //! envlock locks a conda `env.yml` once and builds identical nodes from the lock.
 //!
 //! The folders are the pipeline; dependencies point one way, and `tests/architecture.rs` keeps it so:
-//! `spec < lock < store < resolve < commands`.
+//! `spec < lock < store < tree < image < commands`, and `resolve` beside `tree`.
 //! The binary is thin: [`run`] is all of it.
 
 pub mod causes;
@@ -10,12 +10,14 @@ pub mod commands;
 pub mod error;
 pub mod fs;
 pub mod http;
+pub mod image;
 pub mod lock;
 pub mod printer;
 pub mod resolve;
 pub mod settings;
 pub mod spec;
 pub mod store;
+pub mod tree;
 
 use clap::Parser;
 use error::ExitCode;

@@ -6,7 +6,11 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use etcetera::BaseStrategy;
 use rattler_networking::authentication_storage::backends::netrc::{NetRcStorage, NetRcStorageError};
 
-use crate::{cli::Global, printer::Printer, spec::channel::Variables};
+use crate::{
+    cli::Global,
+    printer::Printer,
+    spec::{self, channel::Variables},
+};
 
 /// The surroundings of one run.
 #[derive(Clone, Debug)]
@@ -37,6 +41,15 @@ impl Settings {
     pub fn patience(&self) -> Duration {
         let said = variable(&self.variables, "ENVLOCK_HTTP_TIMEOUT").and_then(|text| text.parse().ok());
         Duration::from_secs(said.filter(|seconds| *seconds > 0).unwrap_or(30))
+    }
+
+    /// `$SOURCE_DATE_EPOCH`: the time of everything in an image, in seconds since 1970.
+    pub fn source_date_epoch(&self) -> Result<Option<u32>, spec::Error> {
+        let Some(text) = variable(&self.variables, "SOURCE_DATE_EPOCH") else { return Ok(None) };
+        text.parse().map(Some).map_err(|_| {
+            let message = format!("SOURCE_DATE_EPOCH is `{text}`, which is no number of seconds");
+            spec::Error::usage(message, "set it like SOURCE_DATE_EPOCH=1700000000, or not at all")
+        })
     }
 
     /// Credentials by host from `$NETRC` or `~/.netrc`; one that cannot be read is told of.

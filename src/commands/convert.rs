@@ -23,7 +23,7 @@ use crate::{
     settings::Settings,
     spec::{
         self, EnvSpec, Environment, Inputs,
-        channel::{Access, Context},
+        channel::Access,
         options::{self, Options},
         pip::PipLine,
     },
@@ -42,7 +42,7 @@ pub(super) fn convert(
         printer.note(note);
     }
 
-    let mirrors = mirrors(&arguments.mirror, &inputs, settings)?;
+    let mirrors = super::network::mirrors(&arguments.mirror, &inputs.alias, settings)?;
     let network = network(&inputs, &mirrors, arguments.offline, settings, printer);
     let input_hash = fingerprint::input_hash(&inputs);
     let frozen = if arguments.frozen_metadata { Some(recorded(settings, &input_hash)?) } else { None };
@@ -60,7 +60,7 @@ pub(super) fn convert(
             })
         })
         .collect();
-    let runtime = runtime()?;
+    let runtime = super::runtime()?;
     let (solved, packages) = runtime.block_on(async {
         let conda = Resolver::new(&settings.cache, &network, mirrors.clone(), cache_only, printer);
         let fetcher = Fetcher::new(settings.cache.clone(), &network);
@@ -146,26 +146,7 @@ fn stated_options(arguments: &Convert) -> Result<Options, spec::Error> {
     Ok(stated)
 }
 
-fn mirrors(texts: &[String], inputs: &Inputs, settings: &Settings) -> Result<Vec<Mirror>, spec::Error> {
-    let usage = |(message, hint): (String, String)| spec::Error::usage(format!("--mirror: {message}"), hint);
-    let context = Context { alias: &inputs.alias, directory: Path::new(""), variables: &settings.variables };
-    let mut mirrors: Vec<Mirror> = Vec::new();
-    for text in texts {
-        let mirror = Mirror::parse(text, context).map_err(usage)?;
-        if let Some(Access::Unset(name)) = &mirror.access {
-            let message = format!("the environment variable {name} is not set");
-            return Err(usage((message, format!("export {name}, or leave the credentials out of the URL"))));
-        }
-        if mirrors.iter().any(|other| other.canonical == mirror.canonical) {
-            let message = format!("{} has two mirrors", mirror.canonical);
-            return Err(usage((message, "give the one that is to be read".to_owned())));
-        }
-        mirrors.push(mirror);
-    }
-    Ok(mirrors)
-}
-
-/// Collects every credential, for the wire and for the printer to blot out.
+/// The network with the credentials of every channel, index and mirror.
 fn network(
     inputs: &Inputs,
     mirrors: &[Mirror],
@@ -184,16 +165,8 @@ fn network(
     let pip = inputs.environments.iter().flat_map(|environment| environment.platforms.values());
     let of_indexes: Vec<_> = pip.flat_map(|read| &read.pip).filter_map(of_indexes).collect();
     let of_mirrors = mirrors.iter().filter_map(|mirror| Some((&mirror.url, mirror.access.as_ref()?)));
-    let mut access = Vec::new();
     let of_indexes = of_indexes.iter().map(|(url, access)| (url, access));
-    for (url, wanted) in of_channels.chain(of_mirrors).chain(of_indexes) {
-        if let Access::Known(credentials) = wanted {
-            credentials.secrets().for_each(|secret| printer.conceal(secret));
-            access.push((url.clone(), credentials.clone()));
-        }
-    }
-    let netrc = if offline { None } else { settings.netrc(printer) };
-    Network { offline, access, netrc, patience: settings.patience() }
+    super::network::network(of_channels.chain(of_mirrors).chain(of_indexes), offline, settings, printer)
 }
 
 fn recorded(settings: &Settings, input_hash: &str) -> Result<resolve::Recorded, Error> {
@@ -202,14 +175,6 @@ fn recorded(settings: &Settings, input_hash: &str) -> Result<resolve::Recorded, 
         what: "the cache knows no earlier resolution of these inputs".to_owned(),
         hint: "run once without --frozen-metadata".to_owned(),
     })?)
-}
-
-fn runtime() -> Result<tokio::runtime::Runtime, fs::Error> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|source| fs::Error::Io {
-        action: "start threads for",
-        path: "envlock".into(),
-        source,
-    })
 }
 
 /// Records as packages, each with a sha256 that holds what the requirements pin.

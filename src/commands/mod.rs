@@ -1,16 +1,27 @@
 //! The commands, one file each; this one hands the command line to them and reports how it ended.
 
+mod bundle;
+mod cache;
 mod check;
 mod convert;
+mod fetch;
 mod generate;
+mod image;
+mod install;
+mod locked;
+mod network;
+mod run;
+mod trees;
+mod verify;
 
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
 use crate::{
-    cli::{Cli, Command},
+    cli::{Cli, Command, ImageCommand},
     error::{Error, ExitCode},
+    fs,
     printer::Printer,
     settings::Settings,
 };
@@ -20,6 +31,15 @@ pub fn run(cli: &Cli, settings: &Settings, printer: &Printer) -> ExitCode {
     let (result, as_json) = match &cli.command {
         Command::Convert(arguments) => (convert::convert(arguments, settings, printer), arguments.json),
         Command::Check(arguments) => (check::check(arguments, settings, printer), arguments.json),
+        Command::Install(arguments) => (install::install(arguments, settings, printer), arguments.json),
+        Command::Verify(arguments) => (verify::verify(arguments, settings, printer), arguments.json),
+        Command::Run(arguments) => (run::run(arguments, settings, printer), false),
+        Command::Fetch(arguments) => (fetch::fetch(arguments, settings, printer), arguments.json),
+        Command::Bundle(arguments) => (bundle::bundle(&arguments.command, settings, printer), false),
+        Command::Cache(arguments) => cache::cache(&arguments.command, settings, printer),
+        Command::Image(arguments) => match &arguments.command {
+            ImageCommand::Build(arguments) => (image::build(arguments, settings, printer), arguments.json),
+        },
         Command::Completions { shell } => (generate::completions(*shell, printer), false),
         Command::Man { dir } => (generate::man(dir, printer), false),
     };
@@ -47,4 +67,13 @@ fn message(error: &Error) -> String {
 /// Where outputs go: `-o`, else the directory of the first input file.
 fn output_directory(output: Option<&PathBuf>, inputs: &Path) -> PathBuf {
     output.map_or_else(|| inputs.to_path_buf(), PathBuf::clone)
+}
+
+/// The runtime of everything that waits for a network.
+fn runtime() -> Result<tokio::runtime::Runtime, fs::Error> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|source| fs::Error::Io {
+        action: "start threads for",
+        path: "envlock".into(),
+        source,
+    })
 }

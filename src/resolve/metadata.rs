@@ -7,7 +7,6 @@
 
 use std::{
     collections::BTreeMap,
-    io::Write,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -54,14 +53,7 @@ pub fn recorded(cache: &Path, input_hash: &str) -> Result<Option<Recorded>, fs::
 
 /// Keeps what a resolution of these inputs used.
 pub fn record(cache: &Path, input_hash: &str, used: &Recorded) -> Result<(), fs::Error> {
-    let path = path(cache, input_hash);
-    let mut file = fs::temporary_in(path.parent().unwrap_or(cache))?;
     // A map of strings always serialises.
     let text = serde_json::to_string(used).unwrap_or_default();
-    file.write_all(text.as_bytes()).map_err(|source| fs::Error::Io {
-        action: "write",
-        path: path.clone(),
-        source,
-    })?;
-    fs::publish(file, &path)
+    fs::write_own(&path(cache, input_hash), text.as_bytes())
 }

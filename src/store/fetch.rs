@@ -1,18 +1,22 @@
-//! Fetching one artifact while the lock is made: to learn its sha256, or what it says about itself.
+//! Fetching artifacts: those of a lock, and those whose hash is to be learned while a lock is made.
 
 use std::{
-    io::{Read, Write},
-    path::PathBuf,
+    io::{Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
 };
 
-use futures::StreamExt;
-use rattler_digest::Md5;
+use futures::{StreamExt, TryStreamExt};
 use rattler_networking::LazyClient;
-use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::{Error, artifact_path};
+use super::{
+    Error, artifact_path,
+    download::{Partial, Sink, download},
+};
 use crate::{fs, http::Network, lock::fingerprint::hex};
+
+/// How many artifacts are fetched at once.
+const AT_ONCE: usize = 8;
 
 /// What the metadata promises about an artifact; absent means not promised.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +40,19 @@ pub struct Artifact {
     pub size: Option<u64>,
 }
 
+/// An artifact that a lock names.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// Its URL in the lock, which names it in messages.
+    pub url: String,
+    /// Where it is read: there, on a mirror, or in a file.
+    pub from: Url,
+    /// Hex sha256.
+    pub sha256: String,
+    /// Bytes, where the lock states them.
+    pub size: Option<u64>,
+}
+
 /// Fetches artifacts into the store.
 pub struct Fetcher {
     cache: PathBuf,
@@ -46,7 +63,105 @@ pub struct Fetcher {
 impl Fetcher {
     /// A fetcher that keeps artifacts below `cache`.
     pub fn new(cache: PathBuf, network: &Network) -> Self {
-        Self { cache, client: network.client(), offline: network.offline }
+        Self { cache, client: network.client_without_retries(), offline: network.offline }
+    }
+
+    /// Fetches those artifacts that the store does not have, several at once; `progress` is told how many are there
+    /// and how many bytes of them came over the network. Returns how many were fetched.
+    pub async fn fetch_all(&self, wanted: &[Wanted], progress: &dyn Fn(usize, u64)) -> Result<usize, Error> {
+        let mut missing: Vec<&Wanted> = wanted.iter().filter(|it| !self.has(it)).collect();
+        missing.sort_by_key(|it| (std::cmp::Reverse(it.size), &it.sha256));
+        missing.dedup_by_key(|it| &it.sha256);
+        if self.offline
+            && let Some(first) = missing.iter().find(|it| it.from.scheme() != "file")
+        {
+            return Err(Error::NotCached { url: first.url.clone() });
+        }
+        let (mut done, mut bytes) = (wanted.len() - missing.len(), 0);
+        let mut fetches =
+            futures::stream::iter(missing.iter().map(|it| self.fetch(it))).buffer_unordered(AT_ONCE);
+        while let Some(size) = fetches.try_next().await? {
+            done += 1;
+            bytes += size;
+            progress(done, bytes);
+        }
+        Ok(missing.len())
+    }
+
+    /// Whether an artifact is there. Whoever reads it checks its hash.
+    fn has(&self, wanted: &Wanted) -> bool {
+        let found = fs::size(&artifact_path(&self.cache, &wanted.sha256));
+        found.is_some_and(|found| wanted.size.is_none_or(|size| size == found))
+    }
+
+    /// Fetches one artifact; returns its size.
+    async fn fetch(&self, wanted: &Wanted) -> Result<u64, Error> {
+        let path = self.cache.join("artifacts").join("partial").join(format!("{}.part", wanted.sha256));
+        let Some(mut partial) = self.partial(&path, wanted).await? else { return Ok(0) };
+        let begun = partial.sink.size;
+        let received = match wanted.from.to_file_path() {
+            Ok(file) => {
+                partial.reset()?;
+                copy(&file, &mut partial)
+            }
+            Err(()) => download(&self.client, &wanted.url, &wanted.from, &mut partial, wanted.size).await,
+        };
+        let mut found = hex(&sha2::Digest::finalize(partial.sink.sha256.clone()));
+        if received.is_ok() && found != wanted.sha256 && begun > 0 {
+            // What an earlier process had was of something else.
+            partial.reset()?;
+            download(&self.client, &wanted.url, &wanted.from, &mut partial, wanted.size).await?;
+            found = hex(&sha2::Digest::finalize(partial.sink.sha256.clone()));
+        }
+        if let Err(error) = received {
+            // What came is a start for the next time, unless it cannot be right.
+            if matches!(error, Error::WrongHash { .. }) || partial.sink.size == 0 {
+                fs::remove_file(&path)?;
+            }
+            return Err(error);
+        }
+        if found != wanted.sha256 {
+            fs::remove_file(&path)?;
+            return Err(Error::WrongHash {
+                url: wanted.url.clone(),
+                kind: "sha256",
+                expected: wanted.sha256.clone(),
+                found,
+            });
+        }
+        let target = artifact_path(&self.cache, &wanted.sha256);
+        if let Some(parent) = target.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::settle_in_tree(&partial.file, &path, false)?;
+        partial.file.sync_all().map_err(fs::Error::write(&path))?;
+        fs::rename(&path, &target)?;
+        Ok(partial.sink.size)
+    }
+
+    /// What earlier processes have received of an artifact, locked; `None` if it is there by now.
+    async fn partial(&self, path: &Path, wanted: &Wanted) -> Result<Option<Partial>, Error> {
+        loop {
+            if self.has(wanted) {
+                return Ok(None);
+            }
+            let file = fs::open_partial(path)?;
+            let Some(mut file) = fs::lock_if_still_there(file, path)? else {
+                // Another process is at it. It ends, or dies and leaves what it has.
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                continue;
+            };
+            let mut sink = Sink::default();
+            let mut buffer = vec![0; 1 << 16];
+            loop {
+                match file.read(&mut buffer).map_err(fs::Error::read(path))? {
+                    0 => break,
+                    length => sink.add(&buffer[..length]),
+                }
+            }
+            file.seek(SeekFrom::End(0)).map_err(fs::Error::read(path))?;
+            return Ok(Some(Partial { file, path: path.to_path_buf(), sink }));
+        }
     }
 
     /// Fetches an artifact, checks what is promised, and keeps it; one that is kept is not fetched again.
@@ -54,49 +169,24 @@ impl Fetcher {
     /// `url` names it in messages; it is read from `from`, which may be a mirror or a local file.
     pub async fn complete(&self, url: &Url, from: &Url, promised: &Digests) -> Result<Artifact, Error> {
         if let Some(sha256) = &promised.sha256
-            && let Ok(kept) = fs::open(&artifact_path(&self.cache, sha256))
+            && let Some(size) = fs::size(&artifact_path(&self.cache, sha256))
         {
-            let size = kept.metadata().ok().map(|metadata| metadata.len());
-            return Ok(Artifact { sha256: sha256.clone(), md5: promised.md5.clone(), size });
+            return Ok(Artifact { sha256: sha256.clone(), md5: promised.md5.clone(), size: Some(size) });
         }
         let shown = url.to_string();
-        let directory = self.cache.join("artifacts");
-        let mut file = fs::temporary_in(&directory)?;
-        let mut sink = Sink::default();
-        let written = |source| fs::Error::Io { action: "write", path: directory.clone(), source };
+        let temporary = fs::temporary_in(&self.cache.join("artifacts"))?;
+        let file = temporary.reopen().map_err(fs::Error::write(temporary.path()))?;
+        let mut partial = Partial { file, path: temporary.path().to_path_buf(), sink: Sink::default() };
         if let Ok(path) = from.to_file_path() {
-            let mut source = fs::open(&path)?;
-            let mut buffer = vec![0; 1 << 16];
-            loop {
-                let length = source.read(&mut buffer).map_err(|source| fs::Error::Io {
-                    action: "read",
-                    path: path.clone(),
-                    source,
-                })?;
-                if length == 0 {
-                    break;
-                }
-                sink.add(&buffer[..length]);
-                file.write_all(&buffer[..length]).map_err(written)?;
-            }
+            copy(&path, &mut partial)?;
+        } else if self.offline {
+            return Err(Error::NotCached { url: shown });
         } else {
-            if self.offline {
-                return Err(Error::NotCached { url: shown });
-            }
-            let unreachable = |reason: String| Error::Unreachable { url: shown.clone(), reason };
-            let response = self.client.client().get(from.clone()).send().await;
-            let response = response.map_err(|error| unreachable(crate::causes::chain(&error)))?;
-            if !response.status().is_success() {
-                return Err(unreachable(format!("the server answers {}", response.status())));
-            }
-            let mut body = response.bytes_stream();
-            while let Some(piece) = body.next().await {
-                let piece = piece.map_err(|error| unreachable(crate::causes::chain(&error.without_url())))?;
-                sink.add(&piece);
-                file.write_all(&piece).map_err(written)?;
-            }
+            download(&self.client, &shown, from, &mut partial, promised.size).await?;
         }
-        let (md5, sha256, size) = (hex(&sink.md5.finalize()), hex(&sink.sha256.finalize()), sink.size);
+        let size = partial.sink.size;
+        let md5 = hex(&sha2::Digest::finalize(partial.sink.md5));
+        let sha256 = hex(&sha2::Digest::finalize(partial.sink.sha256));
         let differs = |kind, expected: String, found: String| Error::WrongHash {
             url: shown.clone(),
             kind,
@@ -112,19 +202,18 @@ impl Fetcher {
         if let Some(expected) = promised.sha256.clone().filter(|expected| *expected != sha256) {
             return Err(differs("sha256", expected, sha256));
         }
-        self.publish(file, &sha256)?;
+        publish(&self.cache, temporary, &sha256)?;
         Ok(Artifact { sha256, md5: Some(md5), size: Some(size) })
     }
 
     /// Keeps an artifact that was made here.
     pub fn keep(&self, bytes: &[u8]) -> Result<Artifact, Error> {
-        let directory = self.cache.join("artifacts");
-        let mut file = fs::temporary_in(&directory)?;
-        file.write_all(bytes).map_err(|source| fs::Error::Io { action: "write", path: directory, source })?;
+        let mut file = fs::temporary_in(&self.cache.join("artifacts"))?;
+        file.write_all(bytes).map_err(fs::Error::write(file.path()))?;
         let mut sink = Sink::default();
         sink.add(bytes);
-        let sha256 = hex(&sink.sha256.finalize());
-        self.publish(file, &sha256)?;
+        let sha256 = hex(&sha2::Digest::finalize(sink.sha256));
+        publish(&self.cache, file, &sha256)?;
         Ok(Artifact { sha256, md5: None, size: Some(sink.size) })
     }
 
@@ -132,40 +221,28 @@ impl Fetcher {
     pub fn read(&self, sha256: &str) -> Result<Vec<u8>, Error> {
         let path = artifact_path(&self.cache, sha256);
         let mut bytes = Vec::new();
-        let read = fs::open(&path)?.read_to_end(&mut bytes);
-        read.map_err(|source| fs::Error::Io { action: "read", path: path.clone(), source })?;
-        let found = hex(&Sha256::digest(&bytes));
-        if found == sha256 {
-            return Ok(bytes);
-        }
-        Err(Error::WrongHash {
-            url: path.display().to_string(),
-            kind: "sha256",
-            expected: sha256.to_owned(),
-            found,
-        })
-    }
-
-    fn publish(&self, file: tempfile::NamedTempFile, sha256: &str) -> Result<(), Error> {
-        let path = artifact_path(&self.cache, sha256);
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent)?;
-        }
-        Ok(fs::publish(file, &path)?)
+        let mut content = super::open(&self.cache, sha256, &path.display().to_string())?;
+        content.read_to_end(&mut bytes).map_err(fs::Error::read(&path))?;
+        Ok(bytes)
     }
 }
 
-#[derive(Default)]
-struct Sink {
-    md5: Md5,
-    sha256: Sha256,
-    size: u64,
+fn copy(from: &Path, to: &mut Partial) -> Result<(), Error> {
+    let mut source = fs::open(from)?;
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match source.read(&mut buffer).map_err(fs::Error::read(from))? {
+            0 => return Ok(()),
+            length => to.add(&buffer[..length])?,
+        }
+    }
 }
 
-impl Sink {
-    fn add(&mut self, piece: &[u8]) {
-        self.md5.update(piece);
-        self.sha256.update(piece);
-        self.size += piece.len() as u64;
+/// Gives an artifact its place.
+pub(super) fn publish(cache: &Path, file: tempfile::NamedTempFile, sha256: &str) -> Result<(), Error> {
+    let path = artifact_path(cache, sha256);
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
     }
+    Ok(fs::publish(file, &path)?)
 }

@@ -1,77 +1,10 @@
-//! What can be typed: the command line, and nothing about what it means.
+//! `envlock convert` and `envlock check`.
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::Args;
 
 use crate::spec::options::{ChannelPriority, PipResolver};
-
-/// Lock a conda env.yml once, and build identical nodes from it.
-#[derive(Debug, Parser)]
-#[command(name = "envlock", version, max_term_width = 100, after_help = EXIT_CODES)]
-pub struct Cli {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: Command,
-    /// Options of every command.
-    #[command(flatten)]
-    pub global: Global,
-}
-
-const EXIT_CODES: &str = "\
-Exit codes:
-  0  done
-  1  `check` found a difference
-  2  the command line or an input file cannot be understood
-  3  no set of packages satisfies the requirements, or what one needs cannot be known
-  4  a channel, an index or an artifact cannot be reached
-  5  a file cannot be read or written
-  6  an artifact has another hash than promised
-  7  --offline or --frozen-metadata needs something that is not cached";
-
-/// Options of every command.
-#[derive(Args, Debug)]
-pub struct Global {
-    /// Print warnings and errors only
-    #[arg(long, short, global = true)]
-    pub quiet: bool,
-    /// When to use colour
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    pub color: Color,
-    /// Where metadata and artifacts are kept [default: `$ENVLOCK_CACHE`, else ~/.cache/envlock]
-    #[arg(long, global = true, value_name = "DIR")]
-    pub cache_dir: Option<PathBuf>,
-}
-
-/// When to use colour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Color {
-    /// On a terminal.
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
-}
-
-/// The commands.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Resolve an environment file and write conda-lock.yml and envlock.nix
-    Convert(Convert),
-    /// Say whether conda-lock.yml and envlock.nix are current and agree; uses no network
-    Check(Check),
-    /// Print a completion script for a shell
-    Completions {
-        /// The shell
-        shell: clap_complete::Shell,
-    },
-    /// Write the man pages into a directory
-    Man {
-        /// The directory
-        dir: PathBuf,
-    },
-}
 
 /// `envlock convert`.
 #[derive(Args, Debug)]

@@ -4,13 +4,23 @@
 //! together or not at all ([`write_together`]). It does not know what the bytes mean.
 #![allow(clippy::disallowed_methods, reason = "this module is what the rest uses instead")]
 
+mod stage;
+mod walk;
+
 use std::{
     fs::File,
     io::{self, ErrorKind, Read, Write},
     path::{Component, Path, PathBuf},
 };
 
+use sha2::{Digest, Sha256};
 use tempfile::{NamedTempFile, TempDir};
+
+pub use stage::{
+    Stage, TREE_TIME, create_directory, create_file, create_symlink, hard_link, is_settled,
+    lock_directory, lock_if_still_there, open_partial, remove_file, remove_tree, settle_directory, settle_in_tree,
+};
+pub use walk::{Found, count, exists, leads_to, size, walk};
 
 /// Input files larger than this are refused: no environment file is a mebibyte long, but a
 /// wrong file name easily is.
@@ -55,6 +65,21 @@ pub enum Error {
 impl Error {
     fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { action, path: path.to_path_buf(), source }
+    }
+
+    /// A failure to write.
+    pub fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        Self::io("write", path)
+    }
+
+    /// A failure to read.
+    pub fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        Self::io("read", path)
+    }
+
+    /// Whether something is not there.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == ErrorKind::NotFound)
     }
 
     /// Whether a file that the user named is not there or is no text: bad input, not a broken disk.
@@ -150,6 +175,13 @@ pub fn read_own(path: &Path) -> Result<Option<String>, Error> {
     }
 }
 
+/// Writes a file of envlock's own, whole or not at all.
+pub fn write_own(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let mut file = temporary_in(path.parent().unwrap_or(Path::new("")))?;
+    file.write_all(bytes).map_err(Error::io("write", path))?;
+    publish(file, path)
+}
+
 /// The names in a directory, sorted; none if there is no such directory.
 pub fn names(directory: &Path) -> Result<Vec<String>, Error> {
     let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
@@ -166,6 +198,30 @@ pub fn names(directory: &Path) -> Result<Vec<String>, Error> {
 /// Opens a file for reading, as a stream.
 pub fn open(path: &Path) -> Result<File, Error> {
     File::open(path).map_err(Error::io("read", path))
+}
+
+/// The whole content of a file, which no user wrote.
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>, Error> {
+    std::fs::read(path).map_err(Error::io("read", path))
+}
+
+/// sha256 of a file.
+pub fn sha256(path: &Path) -> Result<[u8; 32], Error> {
+    let mut file = open(path)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 17];
+    loop {
+        match file.read(&mut buffer).map_err(Error::io("read", path))? {
+            0 => break,
+            length => hasher.update(&buffer[..length]),
+        }
+    }
+    Ok(hasher.finalize().into())
+}
+
+/// Renames a file within a file system.
+pub fn rename(from: &Path, to: &Path) -> Result<(), Error> {
+    std::fs::rename(from, to).map_err(Error::io("write", to))
 }
 
 /// Creates a directory and those above it.
@@ -246,14 +302,21 @@ pub fn write_together(directory: &Path, files: &[(String, Vec<u8>)]) -> Result<V
 
 /// Removes what a killed writer left. With the lock held, no other writer's files can be there.
 fn remove_stale(directory: &Path) {
-    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let random = name.to_str().and_then(|name| name.strip_prefix(TEMPORARY)?.strip_suffix(TEMPORARY_END));
+    // A leftover that stays does no harm.
+    let _ = remove_temporary(directory);
+}
+
+/// Removes the temporary files of a directory; returns how many.
+pub fn remove_temporary(directory: &Path) -> Result<usize, Error> {
+    let mut removed = 0;
+    for name in names(directory)? {
+        let random = name.strip_prefix(TEMPORARY).and_then(|name| name.strip_suffix(TEMPORARY_END));
         if random.is_some_and(|random| random.len() == 6) {
-            // A leftover that stays does no harm.
-            let _ = std::fs::remove_file(entry.path());
+            remove_file(&directory.join(name))?;
+            removed += 1;
         }
     }
+    Ok(removed)
 }
 
 fn stage(directory: &Path, path: &Path, bytes: &[u8]) -> Result<NamedTempFile, Error> {

@@ -1,0 +1,89 @@
+//! `envlock install`, `envlock verify` and `envlock run`.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::Args;
+
+use super::{LockArguments, SourceArguments};
+
+/// `envlock install`.
+#[derive(Args, Debug)]
+#[command(after_help = INSTALL_EXAMPLES)]
+pub struct Install {
+    /// What to install.
+    #[command(flatten)]
+    pub lock: LockArguments,
+    /// Where the environment will be used
+    #[arg(long, value_name = "DIR")]
+    pub prefix: PathBuf,
+    /// Write the tree there, to be moved to the prefix later
+    #[arg(long, value_name = "DIR")]
+    pub into: Option<PathBuf>,
+    /// Leave out Python's byte-code
+    #[arg(long)]
+    pub no_byte_code: bool,
+    /// Give the prefix files of its own instead of links into the store
+    #[arg(long)]
+    pub copy: bool,
+    /// Replace a prefix even if it holds files that envlock did not install
+    #[arg(long)]
+    pub force: bool,
+    /// Where artifacts come from.
+    #[command(flatten)]
+    pub source: SourceArguments,
+    /// Print a summary as JSON on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+const INSTALL_EXAMPLES: &str = "\
+Examples:
+  envlock install conda-lock.yml --prefix /opt/envlock/env
+  envlock install --prefix ./env --no-byte-code
+  envlock install --environment master --prefix /opt/envlock/system
+  envlock install --offline --prefix /opt/envlock/env --into rootfs/opt/envlock/env";
+
+/// `envlock verify`.
+#[derive(Args, Debug)]
+#[command(after_help = VERIFY_EXAMPLES)]
+pub struct Verify {
+    /// What should be there.
+    #[command(flatten)]
+    pub lock: LockArguments,
+    /// The prefix
+    #[arg(long, value_name = "DIR")]
+    pub prefix: PathBuf,
+    /// The directory to look at, if the tree is not at its prefix
+    #[arg(long, value_name = "DIR")]
+    pub into: Option<PathBuf>,
+    /// Derive what should be there from the artifacts again, whatever the store remembers
+    #[arg(long)]
+    pub rebuild: bool,
+    /// Where artifacts come from, should they be needed.
+    #[command(flatten)]
+    pub source: SourceArguments,
+    /// Print the findings as JSON on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  envlock verify conda-lock.yml --prefix /opt/envlock/env
+  envlock verify --prefix ./env --rebuild || envlock install --prefix ./env";
+
+/// `envlock run`.
+#[derive(Args, Debug)]
+#[command(after_help = RUN_EXAMPLES)]
+pub struct Run {
+    /// The prefix
+    #[arg(long, value_name = "DIR")]
+    pub prefix: PathBuf,
+    /// The command and its arguments
+    #[arg(value_name = "CMD", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub command: Vec<OsString>,
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  envlock run --prefix /opt/envlock/env -- celery --version";

@@ -1,0 +1,122 @@
+//! What can be typed: the command line, and nothing about what it means.
+
+mod artifacts;
+mod image;
+mod installing;
+mod locking;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use artifacts::{Bundle, BundleCommand, Cache, CacheCommand, Fetch};
+pub use image::{Image, ImageBuild, ImageCommand};
+pub use installing::{Install, Run, Verify};
+pub use locking::{Check, Convert};
+
+/// Lock a conda env.yml once, and build identical nodes from it.
+#[derive(Debug, Parser)]
+#[command(name = "envlock", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  `check` or `verify` found a difference
+  2  the command line or an input file cannot be understood
+  3  no set of packages satisfies the requirements, or what one needs cannot be known
+  4  a channel, an index or an artifact cannot be reached
+  5  a file cannot be read or written
+  6  an artifact has another hash than promised
+  7  --offline or --frozen-metadata needs something that is not cached
+  8  a package is damaged, malicious, or of a kind that cannot be installed";
+
+/// Options of every command.
+#[derive(Args, Debug)]
+pub struct Global {
+    /// Print warnings and errors only
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// When to use colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+    /// Where metadata and artifacts are kept [default: `$ENVLOCK_CACHE`, else ~/.cache/envlock]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub cache_dir: Option<PathBuf>,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Color {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Resolve an environment file and write conda-lock.yml and envlock.nix
+    Convert(Convert),
+    /// Say whether conda-lock.yml and envlock.nix are current and agree; uses no network
+    Check(Check),
+    /// Install a locked environment into a prefix: the same bytes everywhere
+    Install(Install),
+    /// Compare a prefix, byte for byte, with what its lock says
+    Verify(Verify),
+    /// Run a command in an installed environment
+    Run(Run),
+    /// Fetch the artifacts of a lock into the store
+    Fetch(Fetch),
+    /// Pack locks and artifacts into one file, for machines without a network
+    Bundle(Bundle),
+    /// Look after the cache
+    Cache(Cache),
+    /// Build images of the roles of a project
+    Image(Image),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages into a directory
+    Man {
+        /// The directory
+        dir: PathBuf,
+    },
+}
+
+/// A lock, and which part of it.
+#[derive(Args, Debug)]
+pub struct LockArguments {
+    /// A conda-lock.yml, an envlock.nix, or a directory with them
+    #[arg(value_name = "LOCK", default_value = ".")]
+    pub lock: PathBuf,
+    /// Which environment of a project [default: the user environment]
+    #[arg(long, short, value_name = "NAME")]
+    pub environment: Option<String>,
+    /// Which platform of the lock [default: this machine's]
+    #[arg(long, short, value_name = "P")]
+    pub platform: Option<String>,
+}
+
+/// Where artifacts come from.
+#[derive(Args, Debug)]
+pub struct SourceArguments {
+    /// Read a channel or an index from somewhere else
+    #[arg(long, value_name = "CANONICAL=URL")]
+    pub mirror: Vec<String>,
+    /// Use what is in the store and open no connection
+    #[arg(long)]
+    pub offline: bool,
+}

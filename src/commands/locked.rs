@@ -1,0 +1,244 @@
+//! The lock that a command line names: from `conda-lock.yml`, from `envlock.nix`, or from both where they agree.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use rattler_conda_types::Subdir;
+use url::Url;
+
+use crate::{
+    error::Error,
+    fs,
+    lock::{
+        self, Lock, LockedChannel, LockedEnvironment, Package,
+        fingerprint::lock_hash,
+        format::{conda_lock, nix},
+    },
+    printer::Printer,
+    settings::Settings,
+    spec::{
+        self, RUNTIME, USER,
+        channel::{Access, Channel, Context},
+        environment::parse_platform,
+    },
+};
+
+/// Every environment that a lock names, on all its platforms.
+pub(super) struct Locked {
+    /// The directory of the lock.
+    pub(super) directory: PathBuf,
+    /// The files that were read.
+    pub(super) files: Vec<PathBuf>,
+    /// What the project's file for Nix says, if there is one.
+    pub(super) project: Option<Lock>,
+    /// The environments: one for a `conda-lock.yml`, all for a project.
+    pub(super) environments: Vec<LockedEnvironment>,
+    /// Channels that want credentials.
+    pub(super) channels: Vec<LockedChannel>,
+    /// Where relative URLs of local files start.
+    inputs: PathBuf,
+}
+
+/// One environment on one platform.
+pub(super) struct Chosen<'a> {
+    pub(super) environment: &'a str,
+    pub(super) platform: Subdir,
+    pub(super) packages: &'a [Package],
+    pub(super) variables: &'a BTreeMap<String, String>,
+}
+
+impl Locked {
+    /// Reads the lock at `path`: a file, or a directory with `conda-lock.yml` or `envlock.nix`.
+    pub(super) fn load(path: &Path) -> Result<Self, Error> {
+        let file = if path.is_dir() {
+            let names = [lock::file_name(USER), lock::NIX_FILE.to_owned()];
+            names.iter().map(|name| path.join(name)).find(|file| fs::exists(file)).ok_or_else(|| {
+                let message = format!("there is neither {} nor {} in {}", names[0], names[1], path.display());
+                spec::Error::usage(message, "name a lock file, or make one with `envlock convert env.yml`")
+            })?
+        } else {
+            path.to_path_buf()
+        };
+        let directory = file.parent().unwrap_or(Path::new("")).to_path_buf();
+        let text = |path: &Path| {
+            fs::read_own(path)?.ok_or_else(|| {
+                let message = format!("there is no lock {}", path.display());
+                Error::from(spec::Error::usage(message, "check the path, or make it with `envlock convert env.yml`"))
+            })
+        };
+        if file.extension().is_some_and(|extension| extension == "nix") {
+            let project = nix::read(&file, &text(&file)?)?;
+            return Ok(Self {
+                inputs: directory.clone(),
+                directory,
+                files: vec![file],
+                environments: project.environments.clone(),
+                channels: Vec::new(),
+                project: Some(project),
+            });
+        }
+        let name = environment_of(&file);
+        let mut environment = conda_lock::read(&file, &name, &text(&file)?)?;
+        check_hashes(&file, &environment)?;
+        let nix_file = directory.join(lock::NIX_FILE);
+        let project = fs::read_own(&nix_file)?.map(|text| nix::read(&nix_file, &text)).transpose()?;
+        let mut files = vec![file.clone()];
+        if let Some(project) = &project {
+            join(&mut environment, project, &file, &nix_file)?;
+            files.push(nix_file);
+        }
+        let inputs = environment.sources.first().map(|source| directory.join(source));
+        let inputs = inputs.and_then(|source| source.parent().map(Path::to_path_buf));
+        let channels = environment.channels.clone();
+        let mut environments = vec![environment];
+        // The rest of the project comes with it: a runtime is needed to compile byte-code.
+        let others = project.iter().flat_map(|project| &project.environments).filter(|it| it.name != name);
+        environments.extend(others.cloned());
+        Ok(Self {
+            inputs: inputs.unwrap_or_else(|| directory.clone()),
+            directory,
+            files,
+            environments,
+            channels,
+            project,
+        })
+    }
+
+    /// One environment (the lock's own, or the user environment) on one platform (this machine's).
+    pub(super) fn choose(&self, environment: Option<&str>, platform: Option<&str>) -> Result<Chosen<'_>, Error> {
+        let found = match environment {
+            None => self.environments.first(),
+            Some(name) => self.environments.iter().find(|it| it.name == name),
+        };
+        let found = found.ok_or_else(|| {
+            let known: Vec<_> = self.environments.iter().map(|it| it.name.as_str()).collect();
+            let message = format!("the lock has no environment `{}`", environment.unwrap_or(USER));
+            spec::Error::usage(message, format!("it has {}", known.join(", ")))
+        })?;
+        let platform = platform_of(found, platform)?;
+        let locked = &found.platforms[&platform];
+        Ok(Chosen {
+            environment: &found.name,
+            platform,
+            packages: &locked.packages,
+            variables: &locked.variables,
+        })
+    }
+
+    /// The runtime for a platform, if the lock has one.
+    pub(super) fn runtime(&self, platform: Subdir) -> Option<Chosen<'_>> {
+        let runtime = self.environments.iter().find(|it| it.name == RUNTIME)?;
+        let locked = runtime.platforms.get(&platform)?;
+        Some(Chosen { environment: RUNTIME, platform, packages: &locked.packages, variables: &locked.variables })
+    }
+
+    /// The URL of a package as one that can be read, whatever directory we are in.
+    pub(super) fn url(&self, package: &Package) -> Result<Url, Error> {
+        let wrong = |message: String| {
+            let message = format!("the URL of {} is wrong: {message}", package.name);
+            Error::from(lock::Error { path: self.files.first().cloned().unwrap_or_default(), message })
+        };
+        match package.url.strip_prefix("file:").filter(|rest| !rest.starts_with('/')) {
+            Some(relative) => {
+                let path = std::path::absolute(self.inputs.join(spec::channel::percent_decoded(relative)));
+                let path = path.map_err(|error| wrong(error.to_string()))?;
+                Url::from_file_path(fs::normal(&path)).map_err(|()| wrong(package.url.clone()))
+            }
+            None => Url::parse(&package.url).map_err(|error| wrong(format!("{}: {error}", package.url))),
+        }
+    }
+
+    /// The channels that want credentials, with them; a variable that is not set is told of.
+    pub(super) fn access(&self, settings: &Settings, printer: &Printer) -> Vec<(Url, Access)> {
+        let Ok(alias) = Url::parse(spec::channel::DEFAULT_ALIAS) else { return Vec::new() };
+        let context = Context { alias: &alias, directory: &self.directory, variables: &settings.variables };
+        let mut access = Vec::new();
+        for channel in self.channels.iter().filter(|channel| !channel.used_env_vars.is_empty()) {
+            let Ok(Channel { urls, access: Some(wanted), .. }) = Channel::parse(&channel.url, context) else {
+                continue;
+            };
+            if let Access::Unset(name) = &wanted {
+                printer.warning_once(format_args!("{} wants ${name}, which is not set", channel.url));
+            }
+            access.extend(urls.into_iter().map(|url| (url, wanted.clone())));
+        }
+        access
+    }
+}
+
+/// The environment that a `conda-lock.yml` is of, by its name.
+fn environment_of(file: &Path) -> String {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let stem = name.strip_suffix(".conda-lock.yml").filter(|stem| !stem.is_empty());
+    stem.unwrap_or(USER).to_owned()
+}
+
+fn platform_of(environment: &LockedEnvironment, wanted: Option<&str>) -> Result<Subdir, Error> {
+    let known = || environment.platforms.keys().map(|it| it.as_str()).collect::<Vec<_>>().join(", ");
+    let wanted = match wanted {
+        Some(text) => parse_platform(text)
+            .map_err(|(message, hint)| spec::Error::usage(format!("--platform: {message}"), hint))?,
+        None => match (Subdir::current(), environment.platforms.keys().next()) {
+            (_, Some(only)) if environment.platforms.len() == 1 => *only,
+            (Some(host), _) => host,
+            (None, _) => return Err(spec::Error::usage("this machine is of no known platform", "use --platform").into()),
+        },
+    };
+    if environment.platforms.contains_key(&wanted) {
+        return Ok(wanted);
+    }
+    let message = format!("the {} environment is not locked for {}", environment.name, wanted.as_str());
+    Err(spec::Error::usage(message, format!("it is locked for {}", known())).into())
+}
+
+/// A lock that was made elsewhere may lack a sha256, or have what is none.
+fn check_hashes(file: &Path, environment: &LockedEnvironment) -> Result<(), Error> {
+    let packages = environment.platforms.values().flat_map(|locked| &locked.packages);
+    let is_hash = |text: &str| text.len() == 64 && text.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'));
+    match packages.into_iter().find(|package| !is_hash(&package.sha256)) {
+        Some(package) => Err(lock::Error {
+            path: file.to_path_buf(),
+            message: format!("the sha256 of {} is `{}`, which is none", package.name, package.sha256),
+        }
+        .into()),
+        None => Ok(()),
+    }
+}
+
+/// Takes from `envlock.nix` what `conda-lock.yml` has no place for: variables and sizes.
+fn join(
+    environment: &mut LockedEnvironment,
+    project: &Lock,
+    file: &Path,
+    nix_file: &Path,
+) -> Result<(), Error> {
+    let disagree = |what: &str| {
+        let message = format!("it disagrees with {} about {what}", nix_file.display());
+        Error::from(lock::Error { path: file.to_path_buf(), message })
+    };
+    let other = project.environments.iter().find(|it| it.name == environment.name);
+    let other = other.ok_or_else(|| disagree(&format!("the {} environment", environment.name)))?;
+    for (platform, locked) in &mut environment.platforms {
+        let other = other.platforms.get(platform).ok_or_else(|| disagree(platform.as_str()))?;
+        if lock_hash(&locked.packages) != lock_hash(&other.packages) {
+            return Err(disagree(&format!("the packages for {}", platform.as_str())));
+        }
+        locked.variables.clone_from(&other.variables);
+        locked.packages.clone_from(&other.packages);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_file_is_named_after_its_environment() {
+        assert_eq!(environment_of(Path::new("locks/conda-lock.yml")), "user");
+        assert_eq!(environment_of(Path::new("runtime.conda-lock.yml")), "runtime");
+        assert_eq!(environment_of(Path::new("other-lock.yml")), "user");
+    }
+}

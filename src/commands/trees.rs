@@ -1,0 +1,221 @@
+//! Trees for the commands that need them: artifacts are fetched where they must, everything else comes from the store.
+
+use std::{cell::Cell, path::Path};
+
+use rattler_conda_types::Subdir;
+
+use super::locked::{Chosen, Locked};
+use crate::{
+    cli::SourceArguments,
+    error::Error,
+    fs,
+    lock::Package,
+    printer::Printer,
+    resolve::{self, Mirror},
+    settings::Settings,
+    spec::channel::DEFAULT_ALIAS,
+    store::{self, Fetcher, Files, Wanted},
+    tree::{self, Loader, Manifest, Request},
+};
+
+/// The prefix of the user environment in images.
+pub(super) const USER_PREFIX: &str = "/opt/envlock/env";
+/// The prefix of the runtime in images.
+pub(super) const RUNTIME_PREFIX: &str = "/opt/envlock/runtime";
+/// The prefix of a role's system environment in images.
+pub(super) const SYSTEM_PREFIX: &str = "/opt/envlock/system";
+
+/// Builds the trees of one lock.
+pub(super) struct Builder<'a> {
+    locked: &'a Locked,
+    mirrors: Vec<Mirror>,
+    fetcher: Fetcher,
+    offline: bool,
+    settings: &'a Settings,
+    printer: &'a Printer,
+}
+
+impl<'a> Builder<'a> {
+    pub(super) fn new(
+        locked: &'a Locked,
+        source: &SourceArguments,
+        settings: &'a Settings,
+        printer: &'a Printer,
+    ) -> Result<Self, Error> {
+        let stated = locked.project.as_ref().and_then(|project| project.options.get("channel-alias"));
+        let alias = stated.map_or(DEFAULT_ALIAS, String::as_str).parse();
+        let alias = alias.map_err(|error| crate::spec::Error::usage(format!("channel-alias: {error}"), "lock anew"))?;
+        let mirrors = super::network::mirrors(&source.mirror, &alias, settings)?;
+        let access = locked.access(settings, printer);
+        let of_mirrors = mirrors.iter().filter_map(|mirror| Some((&mirror.url, mirror.access.as_ref()?)));
+        let wanted = access.iter().map(|(url, access)| (url, access)).chain(of_mirrors);
+        let network = super::network::network(wanted, source.offline, settings, printer);
+        let fetcher = Fetcher::new(settings.cache.clone(), &network);
+        Ok(Self { locked, mirrors, fetcher, offline: source.offline, settings, printer })
+    }
+
+    /// Fetches those artifacts of some packages that the store lacks; returns how many.
+    pub(super) fn fetch<'p>(&self, packages: impl Iterator<Item = &'p Package>) -> Result<usize, Error> {
+        let wanted = packages
+            .map(|package| {
+                let url = self.locked.url(package)?;
+                Ok(Wanted {
+                    url: package.url.clone(),
+                    from: resolve::read_from(&url, &self.mirrors),
+                    sha256: package.sha256.clone(),
+                    size: package.size,
+                })
+            })
+            .collect::<Result<Vec<_>, Error>>()?;
+        let waiting = Cell::new(None);
+        let progress = |done: usize, bytes: u64| {
+            let line = waiting.take().unwrap_or_else(|| self.printer.waiting(""));
+            #[allow(clippy::cast_precision_loss, reason = "for the eye")]
+            line.on(format!("fetching: {done} of {} artifacts, {:.1} MB", wanted.len(), bytes as f64 / 1e6));
+            waiting.set(Some(line));
+        };
+        let runtime = super::runtime()?;
+        let fetched = runtime.block_on(self.fetcher.fetch_all(&wanted, &progress))?;
+        runtime.shutdown_background();
+        Ok(fetched)
+    }
+
+    /// The manifest of a tree: the one that the store kept, or a new one. With `rebuild` it is always a new one,
+    /// from the artifacts alone.
+    pub(super) fn manifest(&self, request: &Request, files: &Files, rebuild: bool) -> Result<Manifest, Error> {
+        let kept = request.kept_manifest(&self.settings.cache);
+        if !rebuild && let Some(manifest) = Manifest::load(&kept)? {
+            return Ok(manifest);
+        }
+        self.derive(request, files, None, rebuild)
+    }
+
+    /// Builds a tree in a place.
+    pub(super) fn build(&self, request: &Request, files: &Files, place: Place) -> Result<Manifest, Error> {
+        let kept = request.kept_manifest(&self.settings.cache);
+        if let Some(manifest) = Manifest::load(&kept)? {
+            match place.put(&manifest, files) {
+                Ok(()) => return Ok(manifest),
+                // The store has lost something: from the artifacts, then.
+                Err(tree::Error::Stale { .. }) => place.empty()?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.derive(request, files, Some(place), false)
+    }
+
+    /// Derives a tree from its artifacts, which are fetched where they must.
+    fn derive(
+        &self,
+        request: &Request,
+        files: &Files,
+        place: Option<Place>,
+        rebuild: bool,
+    ) -> Result<Manifest, Error> {
+        tree::check_kinds(request.packages)?;
+        self.fetch(request.packages.iter())?;
+        let result = self.try_derive(request, files, place, rebuild);
+        match &result {
+            Err(Error::Tree(tree::Error::Stale { .. })) if !rebuild => {}
+            Err(Error::Tree(tree::Error::Store(error @ store::Error::Damaged { path, .. }))) if !self.offline => {
+                self.printer.warning(format_args!("{error}; it is fetched again"));
+                fs::remove_file(path)?;
+                self.fetch(request.packages.iter())?;
+            }
+            _ => return result,
+        }
+        if let Some(place) = place {
+            place.empty()?;
+        }
+        self.try_derive(request, files, place, true)
+    }
+
+    fn try_derive(
+        &self,
+        request: &Request,
+        files: &Files,
+        place: Option<Place>,
+        anew: bool,
+    ) -> Result<Manifest, Error> {
+        let count = request.packages.len();
+        let waiting = self.printer.waiting(format!("unpacking {count} packages"));
+        let progress = |done: usize| waiting.on(format!("unpacking: {done} of {count} packages"));
+        let mut tree = tree::derive(request, &self.settings.cache, files, anew, &progress)?;
+        for note in &tree.notes {
+            self.printer.note(note);
+        }
+        waiting.on(format!("placing {} files", tree.manifest.entries.len()));
+        if let Some(place) = place {
+            place.put(&tree.manifest, files)?;
+        }
+        if request.byte_code && tree.has_python() {
+            self.can_run(request)?;
+            let loader = self.loader(request.platform, files)?;
+            let scratch = files.scratch().fresh();
+            let root = if let Some(place) = place {
+                place.root
+            } else {
+                fs::create_directory(&scratch)?;
+                tree::materialise(&tree.manifest, &scratch, files, false)?;
+                &scratch
+            };
+            waiting.on("compiling byte-code");
+            tree.add_byte_code(request, root, files, loader.as_ref())?;
+        }
+        tree.manifest.save(&request.kept_manifest(&self.settings.cache))?;
+        Ok(tree.manifest)
+    }
+
+    fn can_run(&self, request: &Request) -> Result<(), Error> {
+        if Subdir::current() == Some(request.platform) {
+            return Ok(());
+        }
+        Err(tree::Error::Unsupported {
+            what: format!("{} for {}", request.environment, request.platform.as_str()),
+            reason: "its Python does not run on this machine, so its byte-code cannot be compiled".to_owned(),
+            hint: "add --no-byte-code, or do it on a machine of that platform".to_owned(),
+        }
+        .into())
+    }
+
+    /// The runtime's loader, ready to run; none if the lock has no runtime.
+    fn loader(&self, platform: Subdir, files: &Files) -> Result<Option<Loader>, Error> {
+        let Some(runtime) = self.locked.runtime(platform) else { return Ok(None) };
+        let root = files.scratch().fresh();
+        fs::create_directory(&root)?;
+        let place = Place { root: &root, copies: false };
+        let manifest = self.build(&request(&runtime, RUNTIME_PREFIX, false), files, place)?;
+        Ok(Loader::find(&manifest, &root))
+    }
+}
+
+/// The request for a chosen environment.
+pub(super) fn request<'a>(chosen: &Chosen<'a>, prefix: &'a str, byte_code: bool) -> Request<'a> {
+    Request {
+        environment: chosen.environment,
+        platform: chosen.platform,
+        packages: chosen.packages,
+        variables: chosen.variables,
+        prefix,
+        byte_code,
+    }
+}
+
+/// A directory that is to hold a tree, empty at first.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) root: &'a Path,
+    /// Whether its files are copies, instead of links into the store.
+    pub(super) copies: bool,
+}
+
+impl Place<'_> {
+    fn put(&self, manifest: &Manifest, files: &Files) -> Result<(), tree::Error> {
+        tree::materialise(manifest, self.root, files, self.copies)
+    }
+
+    fn empty(&self) -> Result<(), fs::Error> {
+        fs::remove_tree(self.root)?;
+        fs::create_directory(self.root)
+    }
+}

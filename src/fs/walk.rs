@@ -1,0 +1,93 @@
+//! What a directory really holds.
+#![allow(clippy::disallowed_methods, reason = "part of the module that the rest uses instead")]
+
+use std::{
+    collections::BTreeMap,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use super::Error;
+
+/// What is at a path; links are not followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A directory.
+    Directory {
+        /// Its permissions.
+        mode: u32,
+    },
+    /// A file.
+    File {
+        /// Its permissions.
+        mode: u32,
+        /// Bytes.
+        size: u64,
+    },
+    /// A symlink.
+    Symlink {
+        /// Where it leads.
+        target: String,
+    },
+    /// A device, a socket or a pipe.
+    Other,
+}
+
+impl Found {
+    /// What it is, in a word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Directory { .. } => "a directory",
+            Self::File { .. } => "a file",
+            Self::Symlink { .. } => "a symlink",
+            Self::Other => "a device or socket",
+        }
+    }
+}
+
+/// Everything below a directory, by path with `/`; a name that is not UTF-8 is shown as well as it can be.
+pub fn walk(root: &Path) -> Result<BTreeMap<String, Found>, Error> {
+    let mut found = BTreeMap::new();
+    for entry in walkdir::WalkDir::new(root).min_depth(1) {
+        let failed = |error: walkdir::Error| {
+            let path = error.path().map_or_else(|| root.to_path_buf(), Path::to_path_buf);
+            Error::io("read", &path)(error.into())
+        };
+        let entry = entry.map_err(failed)?;
+        let metadata = entry.metadata().map_err(failed)?;
+        let mode = metadata.mode() & 0o7777;
+        let what = if metadata.is_dir() {
+            Found::Directory { mode }
+        } else if metadata.is_file() {
+            Found::File { mode, size: metadata.len() }
+        } else if metadata.is_symlink() {
+            let target: PathBuf = std::fs::read_link(entry.path()).map_err(Error::io("read", entry.path()))?;
+            Found::Symlink { target: target.to_string_lossy().into_owned() }
+        } else {
+            Found::Other
+        };
+        let path = entry.path().strip_prefix(root).unwrap_or(entry.path());
+        found.insert(path.to_string_lossy().into_owned(), what);
+    }
+    Ok(found)
+}
+
+/// How many entries a directory has.
+pub fn count(directory: &Path) -> Result<usize, Error> {
+    Ok(std::fs::read_dir(directory).map_err(Error::io("read", directory))?.count())
+}
+
+/// Whether a path is a symlink to `target`.
+pub fn leads_to(path: &Path, target: &str) -> bool {
+    std::fs::read_link(path).is_ok_and(|found| found == Path::new(target))
+}
+
+/// The size of a file in bytes, if it is there.
+pub fn size(path: &Path) -> Option<u64> {
+    std::fs::metadata(path).ok().map(|metadata| metadata.len())
+}
+
+/// Whether something is at a path, even a link that leads nowhere.
+pub fn exists(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok()
+}

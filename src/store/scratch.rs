@@ -1,0 +1,75 @@
+//! A directory for half-finished things, which nobody finds half-finished.
+//!
+//! It is locked while its process lives. Whoever begins one removes those of processes that were killed.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use tempfile::TempDir;
+
+use crate::fs;
+
+/// A temporary directory in the cache, removed when it is dropped.
+pub struct Scratch {
+    directory: TempDir,
+    _lock: File,
+    count: AtomicU64,
+}
+
+impl Scratch {
+    /// Begins one.
+    pub fn begin(cache: &Path) -> Result<Self, fs::Error> {
+        let place = cache.join("tmp");
+        loop {
+            let directory = fs::scratch_in(&place)?;
+            let lock = fs::open(directory.path())?;
+            // Between its creation and this, another process may have swept it away: then again.
+            if lock.try_lock().is_ok() && directory.path().exists() {
+                sweep(&place, directory.path());
+                return Ok(Self { directory, _lock: lock, count: AtomicU64::new(0) });
+            }
+        }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// A name that nothing in it has.
+    pub fn fresh(&self) -> PathBuf {
+        self.path().join(self.count.fetch_add(1, Ordering::Relaxed).to_string())
+    }
+}
+
+/// Removes what killed processes left.
+fn sweep(place: &Path, ours: &Path) {
+    for name in fs::names(place).unwrap_or_default() {
+        let path = place.join(name);
+        let dead = path != ours && fs::open(&path).is_ok_and(|file| file.try_lock().is_ok());
+        if dead {
+            // What stays is swept by the next one.
+            let _ = fs::remove_tree(&path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_killed_processes_left_is_removed_and_nothing_else() {
+        let cache = tempfile::tempdir().unwrap();
+        fs::create_dir_all(&cache.path().join("tmp/dead/deep")).unwrap();
+        let first = Scratch::begin(cache.path()).unwrap();
+        let second = Scratch::begin(cache.path()).unwrap();
+        assert!(first.path().exists() && second.path().exists());
+        assert_eq!(fs::names(&cache.path().join("tmp")).unwrap().len(), 2);
+        drop((first, second));
+        assert_eq!(fs::names(&cache.path().join("tmp")).unwrap().len(), 0);
+    }
+}

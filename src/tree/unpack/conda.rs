@@ -1,0 +1,280 @@
+//! conda packages: `.conda` and `.tar.bz2`, by rattler's streams of their members.
+//!
+//! Sources: conda's package specification, CEP 34 (contents of conda packages) for `info/`.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    io::Read,
+};
+
+use rattler_conda_types::package::{
+    CondaArchiveType, Files as FilesList, HasPrefix, IndexJson, LinkJson, NoArchLinks, PackageFile, PathType,
+    PathsEntry, PathsJson,
+};
+use rattler_package_streaming::{read, seek};
+use tar::{Archive, EntryType};
+
+use super::{About, Bounded, Error, Member, Open, Promise, TreePath, Unpacker, What};
+
+/// Where a package keeps what it says about itself.
+const INFO: &str = "info/";
+
+/// Unpacks a package.
+pub(super) fn unpack(unpacker: &Unpacker, open: Open) -> Result<(Vec<Member>, About), Error> {
+    let info = Info::read(unpacker, open)?;
+    let promises = info.promises(unpacker)?;
+    let members = contents(unpacker, open, &promises)?;
+    Ok((members, About::Conda { index: Box::new(info.index), entry_points: info.entry_points }))
+}
+
+/// What `info/` says.
+struct Info {
+    index: IndexJson,
+    paths: PathsJson,
+    entry_points: Vec<rattler_conda_types::package::EntryPoint>,
+}
+
+impl Info {
+    fn read(unpacker: &Unpacker, open: Open) -> Result<Self, Error> {
+        let package = unpacker.package;
+        let mut texts: BTreeMap<&'static str, Vec<u8>> = BTreeMap::new();
+        let wanted = ["info/index.json", "info/paths.json", "info/link.json", "info/files", "info/has_prefix"];
+        let mut kinds = HashMap::new();
+        let mut archive = stream(unpacker, open, Part::Info)?;
+        for entry in archive.entries().map_err(|error| super::unreadable(package, &error))? {
+            let mut entry = entry.map_err(|error| super::unreadable(package, &error))?;
+            let path = unpacker.path(&entry.path_bytes())?;
+            if let Some(name) = wanted.iter().find(|name| **name == &*path) {
+                let content = unpacker.small(name, &mut entry)?;
+                if texts.insert(name, content).is_some() {
+                    return Err(Error::unsound(package, *name, "it is there twice"));
+                }
+            } else if !path.starts_with(INFO) {
+                // A .tar.bz2 has its info first, so that whoever only wants that can stop here.
+                if ["info/index.json", "info/paths.json"].iter().all(|name| texts.contains_key(name)) {
+                    break;
+                }
+                kinds.insert(path, entry.header().entry_type());
+            }
+        }
+        let index: IndexJson = parse(unpacker, &texts)?
+            .ok_or_else(|| Error::unsound_whole(package, "it has no info/index.json"))?;
+        let found = (index.name.as_normalized(), index.version.to_string(), index.build.to_string());
+        let build = package.build.clone().unwrap_or_else(|| found.2.clone());
+        if found != (package.name.as_str(), package.version.clone(), build) {
+            let (name, version, build) = found;
+            return Err(Error::unsound(package, "info/index.json", format!("it says it is {name} {version} {build}")));
+        }
+        let paths = match parse(unpacker, &texts)? {
+            Some(paths) => paths,
+            None => Self::old_paths(unpacker, &texts, &kinds)?,
+        };
+        let link: Option<LinkJson> = parse(unpacker, &texts)?;
+        let entry_points = match link.map(|link| link.noarch) {
+            Some(NoArchLinks::Python(python)) => python.entry_points,
+            _ => Vec::new(),
+        };
+        Ok(Self { index, paths, entry_points })
+    }
+
+    /// Before there was `paths.json`, several files said the same.
+    fn old_paths(
+        unpacker: &Unpacker,
+        texts: &BTreeMap<&'static str, Vec<u8>>,
+        kinds: &HashMap<TreePath, EntryType>,
+    ) -> Result<PathsJson, Error> {
+        let package = unpacker.package;
+        let files: FilesList = parse(unpacker, texts)?
+            .ok_or_else(|| Error::unsound_whole(package, "it has neither info/paths.json nor info/files"))?;
+        let has_prefix: Option<HasPrefix> = parse(unpacker, texts)?;
+        PathsJson::from_deprecated(files, has_prefix, None, None, |path| {
+            let path = unpacker.path(path.as_os_str().as_encoded_bytes())?;
+            match kinds.get(&path) {
+                Some(EntryType::Symlink) => Ok(PathType::SoftLink),
+                Some(EntryType::Directory) => Ok(PathType::Directory),
+                Some(_) => Ok(PathType::HardLink),
+                None => Err(Error::unsound(package, path.to_string(), "info/files names it, and it is not there")),
+            }
+        })
+    }
+
+    /// What `paths.json` promises, by path.
+    fn promises(&self, unpacker: &Unpacker) -> Result<BTreeMap<TreePath, PathsEntry>, Error> {
+        let package = unpacker.package;
+        let mut promises = BTreeMap::new();
+        let mut sum: u64 = 0;
+        for entry in &self.paths.paths {
+            let path = unpacker.path(entry.relative_path.as_os_str().as_encoded_bytes())?;
+            sum = sum.saturating_add(entry.size_in_bytes.unwrap_or_default());
+            if promises.insert(path.clone(), entry.clone()).is_some() {
+                return Err(Error::unsound(package, path.to_string(), "info/paths.json names it twice"));
+            }
+        }
+        if sum > unpacker.limit {
+            let reason = format!("it promises {sum} bytes, more than any real package of its size has");
+            return Err(Error::unsound(package, "info/paths.json", reason));
+        }
+        Ok(promises)
+    }
+}
+
+/// Reads the members that `paths.json` names; others are not part of the package, as conda has it.
+fn contents(
+    unpacker: &Unpacker,
+    open: Open,
+    promises: &BTreeMap<TreePath, PathsEntry>,
+) -> Result<Vec<Member>, Error> {
+    let package = unpacker.package;
+    let wrong = |path: &TreePath, reason: &str| Error::unsound(package, path.to_string(), reason);
+    let mut found: BTreeMap<TreePath, What> = BTreeMap::new();
+    // Links to another member: (link, target).
+    let mut links: Vec<(TreePath, TreePath)> = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut archive = stream(unpacker, open, Part::Content)?;
+    for entry in archive.entries().map_err(|error| super::unreadable(package, &error))? {
+        let mut entry = entry.map_err(|error| super::unreadable(package, &error))?;
+        let kind = entry.header().entry_type();
+        let bytes = entry.path_bytes().into_owned();
+        if kind == EntryType::Directory && bytes.iter().all(|byte| b"./".contains(byte)) {
+            continue; // The top of the archive itself.
+        }
+        let path = unpacker.path(&bytes)?;
+        if path.starts_with(INFO) {
+            continue;
+        }
+        if kind != EntryType::Directory && !seen.insert(path.clone()) {
+            return Err(wrong(&path, "it is in the archive twice"));
+        }
+        let mode = entry.header().mode().map_err(|_| wrong(&path, "its mode cannot be read"))?;
+        let what = match kind {
+            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
+                if mode & 0o6000 != 0 {
+                    return Err(wrong(&path, "it wants to run with the rights of its owner (setuid or setgid)"));
+                }
+                let Some(promise) = promises.get(&path) else { continue };
+                if promise.path_type != PathType::HardLink {
+                    return Err(wrong(&path, "it is a file and info/paths.json says otherwise"));
+                }
+                let promise = of_paths_entry(promise);
+                What::File(unpacker.file(&path, &mut entry, mode & 0o111 != 0, &promise)?)
+            }
+            EntryType::Symlink => {
+                let target = entry.link_name_bytes().unwrap_or_default().into_owned();
+                let target = path.check_link(&target).map_err(|reason| wrong(&path, reason))?;
+                let Some(promise) = promises.get(&path) else { continue };
+                if promise.path_type != PathType::SoftLink {
+                    return Err(wrong(&path, "it is a symlink and info/paths.json says otherwise"));
+                }
+                What::Symlink { target }
+            }
+            EntryType::Link => {
+                let target = entry.link_name_bytes().unwrap_or_default().into_owned();
+                let target = TreePath::parse(&target)
+                    .map_err(|reason| wrong(&path, &format!("it is a link to another file: {reason}")))?;
+                links.push((path, target));
+                continue;
+            }
+            EntryType::Directory => {
+                let wanted = promises.get(&path).is_some_and(|it| it.path_type == PathType::Directory);
+                if !wanted {
+                    continue;
+                }
+                What::Directory
+            }
+            _ => return Err(wrong(&path, "it is neither file, directory nor link")),
+        };
+        found.insert(path, what);
+    }
+    hard_links(unpacker, open, links, promises, &seen, &mut found)?;
+    if let Some(missing) = promises.keys().find(|path| !found.contains_key(*path)) {
+        return Err(wrong(missing, "info/paths.json names it, and it is not in the archive"));
+    }
+    Ok(found.into_iter().map(|(path, what)| Member { path: path.to_string(), what }).collect())
+}
+
+/// Gives hard links the content of the member that they name, which is read again for each of them, since what is
+/// promised of a link, and the placeholder in it, are its own.
+fn hard_links(
+    unpacker: &Unpacker,
+    open: Open,
+    links: Vec<(TreePath, TreePath)>,
+    promises: &BTreeMap<TreePath, PathsEntry>,
+    seen: &BTreeSet<TreePath>,
+    found: &mut BTreeMap<TreePath, What>,
+) -> Result<(), Error> {
+    let package = unpacker.package;
+    if links.is_empty() {
+        return Ok(());
+    }
+    let mut by_target: BTreeMap<TreePath, Vec<TreePath>> = BTreeMap::new();
+    for (path, target) in links {
+        if !seen.contains(&target) {
+            let reason = format!("it is a link to {target}, which is not in the archive");
+            return Err(Error::unsound(package, path.to_string(), reason));
+        }
+        by_target.entry(target).or_default().push(path);
+    }
+    let mut archive = stream(unpacker, open, Part::Content)?;
+    for entry in archive.entries().map_err(|error| super::unreadable(package, &error))? {
+        let mut entry = entry.map_err(|error| super::unreadable(package, &error))?;
+        let Ok(target) = TreePath::parse(&entry.path_bytes()) else { continue };
+        if !entry.header().entry_type().is_file() {
+            continue;
+        }
+        let Some(paths) = by_target.remove(&target) else { continue };
+        let mode = entry.header().mode().unwrap_or(0o644);
+        let content = unpacker.small(&target, &mut entry)?;
+        for path in paths {
+            let Some(promise) = promises.get(&path) else { continue };
+            let promise = of_paths_entry(promise);
+            let file = unpacker.file(&path, &mut content.as_slice(), mode & 0o111 != 0, &promise)?;
+            found.insert(path, What::File(file));
+        }
+    }
+    match by_target.into_iter().next() {
+        Some((target, _)) => Err(Error::unsound(package, target.to_string(), "a link names it, and it is no file")),
+        None => Ok(()),
+    }
+}
+
+fn of_paths_entry(entry: &PathsEntry) -> Promise {
+    Promise {
+        size: entry.size_in_bytes,
+        sha256: entry.sha256.map(|digest| crate::lock::fingerprint::hex(&digest)),
+        placeholder: entry.prefix_placeholder.as_ref().map(|it| (it.file_mode, it.placeholder.clone())),
+    }
+}
+
+fn parse<T: PackageFile>(unpacker: &Unpacker, texts: &BTreeMap<&'static str, Vec<u8>>) -> Result<Option<T>, Error> {
+    let name = T::package_path().to_string_lossy();
+    let Some(text) = texts.get(&*name) else { return Ok(None) };
+    T::from_slice(text)
+        .map(Some)
+        .map_err(|error| Error::unsound(unpacker.package, name, format!("it cannot be understood: {error}")))
+}
+
+/// A part of a package; a `.tar.bz2` has all in one.
+enum Part {
+    Info,
+    Content,
+}
+
+fn stream(unpacker: &Unpacker, open: Open, part: Part) -> Result<Archive<Box<dyn Read>>, Error> {
+    let package = unpacker.package;
+    let unreadable = |error: &dyn std::error::Error| {
+        Error::unsound_whole(package, format!("it cannot be read: {}", crate::causes::chain(error)))
+    };
+    let content = open()?;
+    let name = package.file_name();
+    let reader: Box<dyn Read> = match (CondaArchiveType::try_from(std::path::Path::new(&name)), part) {
+        (Some(CondaArchiveType::TarBz2), _) => Box::new(read::stream_tar_bz2(content).into_inner()),
+        (Some(CondaArchiveType::Conda), Part::Info) => {
+            Box::new(seek::stream_conda_info(content).map_err(|error| unreadable(&error))?.into_inner())
+        }
+        (Some(CondaArchiveType::Conda), Part::Content) => {
+            Box::new(seek::stream_conda_content(content).map_err(|error| unreadable(&error))?.into_inner())
+        }
+        (None, _) => return Err(Error::unsound_whole(package, "it is neither a .conda nor a .tar.bz2 file")),
+    };
+    Ok(Archive::new(Box::new(Bounded { inner: reader, left: unpacker.limit })))
+}
