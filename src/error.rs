@@ -79,9 +79,9 @@ impl Error {
             Self::Tree(error) => match error {
                 tree::Error::Store(error) => of_store(error),
                 tree::Error::Fs(_) | tree::Error::Stale { .. } => ExitCode::FileSystem,
-                tree::Error::Unsound { .. } | tree::Error::Unsupported { .. } | tree::Error::ByteCode { .. } => {
-                    ExitCode::UnsoundPackage
-                }
+                tree::Error::Unsound { .. }
+                | tree::Error::Unsupported { .. }
+                | tree::Error::ByteCode { .. } => ExitCode::UnsoundPackage,
             },
             Self::Image(error) => match error {
                 image::Error::Role { .. } | image::Error::Oci { .. } => ExitCode::BadInput,

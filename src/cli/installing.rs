@@ -9,6 +9,7 @@ use super::{LockArguments, SourceArguments};
 /// `envlock install`.
 #[derive(Args, Debug)]
 #[command(after_help = INSTALL_EXAMPLES)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct Install {
     /// What to install.
     #[command(flatten)]

@@ -13,7 +13,11 @@ use crate::{
 };
 
 /// Runs the command.
-pub(super) fn bundle(command: &BundleCommand, settings: &Settings, printer: &Printer) -> Result<ExitCode, Error> {
+pub(super) fn bundle(
+    command: &BundleCommand,
+    settings: &Settings,
+    printer: &Printer,
+) -> Result<ExitCode, Error> {
     match command {
         BundleCommand::Create { lock, output, platform, source } => {
             create((lock, platform), output, source, settings, printer)

@@ -39,7 +39,9 @@ fn info(as_json: bool, settings: &Settings, printer: &Printer) -> Result<ExitCod
     let mut rows = Vec::new();
     for (part, what) in parts {
         let found = fs::walk(&settings.cache.join(part)).unwrap_or_default();
-        let sizes = found.values().filter_map(|it| if let fs::Found::File { size, .. } = it { Some(*size) } else { None });
+        let sizes = found
+            .values()
+            .filter_map(|it| if let fs::Found::File { size, .. } = it { Some(*size) } else { None });
         let (count, bytes) = sizes.fold((0_u64, 0_u64), |(count, bytes), size| (count + 1, bytes + size));
         rows.push((part, what, count, bytes));
     }

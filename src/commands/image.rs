@@ -21,9 +21,14 @@ use crate::{
 };
 
 /// Runs the command.
-pub(super) fn build(arguments: &ImageBuild, settings: &Settings, printer: &Printer) -> Result<ExitCode, Error> {
+pub(super) fn build(
+    arguments: &ImageBuild,
+    settings: &Settings,
+    printer: &Printer,
+) -> Result<ExitCode, Error> {
     let usage = |message: String, hint: String| Error::from(spec::Error::usage(message, hint));
-    let nix = if arguments.lock.is_dir() { arguments.lock.join(lock::NIX_FILE) } else { arguments.lock.clone() };
+    let nix =
+        if arguments.lock.is_dir() { arguments.lock.join(lock::NIX_FILE) } else { arguments.lock.clone() };
     let locked = Locked::load(&nix)?;
     let project = locked.project.as_ref();
     let roles = project.map(|project| &project.roles);
@@ -40,7 +45,10 @@ pub(super) fn build(arguments: &ImageBuild, settings: &Settings, printer: &Print
     let user = locked.choose(Some(USER), arguments.platform.as_deref())?;
     let runtime = locked.runtime(user.platform).ok_or_else(|| {
         let message = format!("the lock has no {RUNTIME} for {}", user.platform.as_str());
-        usage(message, "an image starts from one: name it in envlock.yml (`runtime:`) and lock again".to_owned())
+        usage(
+            message,
+            "an image starts from one: name it in envlock.yml (`runtime:`) and lock again".to_owned(),
+        )
     })?;
     let has_system = locked.environments.iter().any(|environment| environment.name == *name);
     let system =

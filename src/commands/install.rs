@@ -20,7 +20,11 @@ use crate::{
 };
 
 /// Runs the command.
-pub(super) fn install(arguments: &Install, settings: &Settings, printer: &Printer) -> Result<ExitCode, Error> {
+pub(super) fn install(
+    arguments: &Install,
+    settings: &Settings,
+    printer: &Printer,
+) -> Result<ExitCode, Error> {
     let locked = Locked::load(&arguments.lock.lock)?;
     let chosen = locked.choose(arguments.lock.environment.as_deref(), arguments.lock.platform.as_deref())?;
     let prefix = absolute_prefix(&arguments.prefix)?;
@@ -34,7 +38,8 @@ pub(super) fn install(arguments: &Install, settings: &Settings, printer: &Printe
     }
     let builder = Builder::new(&locked, &arguments.source, settings, printer)?;
     let files = Files::open(&settings.cache)?;
-    let waiting = || printer.note(format_args!("waiting for another process that installs {}", target.display()));
+    let waiting =
+        || printer.note(format_args!("waiting for another process that installs {}", target.display()));
     let stage = Stage::begin(&target, waiting)?;
     let place = Place { root: &stage.tree(), copies: arguments.copy };
     let manifest = builder.build(&request, &files, place)?;
@@ -50,7 +55,9 @@ pub(super) fn absolute_prefix(prefix: &Path) -> Result<String, Error> {
     let normal = fs::normal(&absolute);
     match normal.to_str() {
         None => Err(usage(format!("--prefix {}: it is not UTF-8", prefix.display()), "choose another name")),
-        Some("/") => Err(usage("--prefix /: that is all of this machine".to_owned(), "name a directory in it")),
+        Some("/") => {
+            Err(usage("--prefix /: that is all of this machine".to_owned(), "name a directory in it"))
+        }
         Some(text) if text.chars().any(|c| c.is_control() || c == '"' || c == '\\') => {
             let message = format!("--prefix {text:?}: programs cannot be told of such a path");
             Err(usage(message, "choose a name without quotes, backslashes and line breaks"))
@@ -102,7 +109,9 @@ fn what_is_there(
     let found = fs::walk(target)?;
     let extra: Vec<&String> = found
         .iter()
-        .filter(|(path, what)| !manifest.entries.contains_key(*path) && !matches!(what, fs::Found::Directory { .. }))
+        .filter(|(path, what)| {
+            !manifest.entries.contains_key(*path) && !matches!(what, fs::Found::Directory { .. })
+        })
         .map(|(path, _)| path)
         // What Python wrote on its own is no loss.
         .filter(|path| !path.contains("__pycache__/"))
@@ -136,7 +145,8 @@ fn report(
             "changed": !unchanged,
         }))?;
     }
-    let place = arguments.into.as_ref().map_or_else(|| request.prefix.to_owned(), |into| into.display().to_string());
+    let place =
+        arguments.into.as_ref().map_or_else(|| request.prefix.to_owned(), |into| into.display().to_string());
     if unchanged {
         printer.note(format_args!("{place} is unchanged (envlock verify reads every byte)"));
     } else {

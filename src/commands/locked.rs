@@ -65,7 +65,10 @@ impl Locked {
         let text = |path: &Path| {
             fs::read_own(path)?.ok_or_else(|| {
                 let message = format!("there is no lock {}", path.display());
-                Error::from(spec::Error::usage(message, "check the path, or make it with `envlock convert env.yml`"))
+                Error::from(spec::Error::usage(
+                    message,
+                    "check the path, or make it with `envlock convert env.yml`",
+                ))
             })
         };
         if file.extension().is_some_and(|extension| extension == "nix") {
@@ -107,7 +110,11 @@ impl Locked {
     }
 
     /// One environment (the lock's own, or the user environment) on one platform (this machine's).
-    pub(super) fn choose(&self, environment: Option<&str>, platform: Option<&str>) -> Result<Chosen<'_>, Error> {
+    pub(super) fn choose(
+        &self,
+        environment: Option<&str>,
+        platform: Option<&str>,
+    ) -> Result<Chosen<'_>, Error> {
         let found = match environment {
             None => self.environments.first(),
             Some(name) => self.environments.iter().find(|it| it.name == name),
@@ -131,7 +138,12 @@ impl Locked {
     pub(super) fn runtime(&self, platform: Subdir) -> Option<Chosen<'_>> {
         let runtime = self.environments.iter().find(|it| it.name == RUNTIME)?;
         let locked = runtime.platforms.get(&platform)?;
-        Some(Chosen { environment: RUNTIME, platform, packages: &locked.packages, variables: &locked.variables })
+        Some(Chosen {
+            environment: RUNTIME,
+            platform,
+            packages: &locked.packages,
+            variables: &locked.variables,
+        })
     }
 
     /// The URL of a package as one that can be read, whatever directory we are in.
@@ -183,7 +195,11 @@ fn platform_of(environment: &LockedEnvironment, wanted: Option<&str>) -> Result<
         None => match (Subdir::current(), environment.platforms.keys().next()) {
             (_, Some(only)) if environment.platforms.len() == 1 => *only,
             (Some(host), _) => host,
-            (None, _) => return Err(spec::Error::usage("this machine is of no known platform", "use --platform").into()),
+            (None, _) => {
+                return Err(
+                    spec::Error::usage("this machine is of no known platform", "use --platform").into()
+                );
+            }
         },
     };
     if environment.platforms.contains_key(&wanted) {
@@ -196,7 +212,8 @@ fn platform_of(environment: &LockedEnvironment, wanted: Option<&str>) -> Result<
 /// A lock that was made elsewhere may lack a sha256, or have what is none.
 fn check_hashes(file: &Path, environment: &LockedEnvironment) -> Result<(), Error> {
     let packages = environment.platforms.values().flat_map(|locked| &locked.packages);
-    let is_hash = |text: &str| text.len() == 64 && text.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'));
+    let is_hash =
+        |text: &str| text.len() == 64 && text.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'));
     match packages.into_iter().find(|package| !is_hash(&package.sha256)) {
         Some(package) => Err(lock::Error {
             path: file.to_path_buf(),

@@ -16,7 +16,11 @@ use crate::{
 };
 
 /// Reads `--mirror` options.
-pub(super) fn mirrors(texts: &[String], alias: &Url, settings: &Settings) -> Result<Vec<Mirror>, spec::Error> {
+pub(super) fn mirrors(
+    texts: &[String],
+    alias: &Url,
+    settings: &Settings,
+) -> Result<Vec<Mirror>, spec::Error> {
     let usage = |(message, hint): (String, String)| spec::Error::usage(format!("--mirror: {message}"), hint);
     let context = Context { alias, directory: Path::new(""), variables: &settings.variables };
     let mut mirrors: Vec<Mirror> = Vec::new();

@@ -59,7 +59,8 @@ fn activate(
         Error::from(spec::Error::usage(message, "see the scripts in its etc/conda/activate.d"))
     };
     let platform = marker.platform.parse().unwrap_or(Subdir::Linux64);
-    let activator = Activator::from_path(prefix, Bash::default(), platform).map_err(|error| failed(&error))?;
+    let activator =
+        Activator::from_path(prefix, Bash::default(), platform).map_err(|error| failed(&error))?;
     let paths = activator.paths.iter().map(|path| path.display().to_string());
     let before = settings.variables.get("PATH").cloned();
     let path = paths.chain(before.clone()).collect::<Vec<_>>().join(":");

@@ -44,7 +44,8 @@ impl<'a> Builder<'a> {
     ) -> Result<Self, Error> {
         let stated = locked.project.as_ref().and_then(|project| project.options.get("channel-alias"));
         let alias = stated.map_or(DEFAULT_ALIAS, String::as_str).parse();
-        let alias = alias.map_err(|error| crate::spec::Error::usage(format!("channel-alias: {error}"), "lock anew"))?;
+        let alias = alias
+            .map_err(|error| crate::spec::Error::usage(format!("channel-alias: {error}"), "lock anew"))?;
         let mirrors = super::network::mirrors(&source.mirror, &alias, settings)?;
         let access = locked.access(settings, printer);
         let of_mirrors = mirrors.iter().filter_map(|mirror| Some((&mirror.url, mirror.access.as_ref()?)));
@@ -82,7 +83,12 @@ impl<'a> Builder<'a> {
 
     /// The manifest of a tree: the one that the store kept, or a new one. With `rebuild` it is always a new one,
     /// from the artifacts alone.
-    pub(super) fn manifest(&self, request: &Request, files: &Files, rebuild: bool) -> Result<Manifest, Error> {
+    pub(super) fn manifest(
+        &self,
+        request: &Request,
+        files: &Files,
+        rebuild: bool,
+    ) -> Result<Manifest, Error> {
         let kept = request.kept_manifest(&self.settings.cache);
         if !rebuild && let Some(manifest) = Manifest::load(&kept)? {
             return Ok(manifest);
@@ -117,7 +123,9 @@ impl<'a> Builder<'a> {
         let result = self.try_derive(request, files, place, rebuild);
         match &result {
             Err(Error::Tree(tree::Error::Stale { .. })) if !rebuild => {}
-            Err(Error::Tree(tree::Error::Store(error @ store::Error::Damaged { path, .. }))) if !self.offline => {
+            Err(Error::Tree(tree::Error::Store(error @ store::Error::Damaged { path, .. })))
+                if !self.offline =>
+            {
                 self.printer.warning(format_args!("{error}; it is fetched again"));
                 fs::remove_file(path)?;
                 self.fetch(request.packages.iter())?;
@@ -149,7 +157,7 @@ impl<'a> Builder<'a> {
             place.put(&tree.manifest, files)?;
         }
         if request.byte_code && tree.has_python() {
-            self.can_run(request)?;
+            can_run(request)?;
             let loader = self.loader(request.platform, files)?;
             let scratch = files.scratch().fresh();
             let root = if let Some(place) = place {
@@ -166,18 +174,6 @@ impl<'a> Builder<'a> {
         Ok(tree.manifest)
     }
 
-    fn can_run(&self, request: &Request) -> Result<(), Error> {
-        if Subdir::current() == Some(request.platform) {
-            return Ok(());
-        }
-        Err(tree::Error::Unsupported {
-            what: format!("{} for {}", request.environment, request.platform.as_str()),
-            reason: "its Python does not run on this machine, so its byte-code cannot be compiled".to_owned(),
-            hint: "add --no-byte-code, or do it on a machine of that platform".to_owned(),
-        }
-        .into())
-    }
-
     /// The runtime's loader, ready to run; none if the lock has no runtime.
     fn loader(&self, platform: Subdir, files: &Files) -> Result<Option<Loader>, Error> {
         let Some(runtime) = self.locked.runtime(platform) else { return Ok(None) };
@@ -187,6 +183,19 @@ impl<'a> Builder<'a> {
         let manifest = self.build(&request(&runtime, RUNTIME_PREFIX, false), files, place)?;
         Ok(Loader::find(&manifest, &root))
     }
+}
+
+/// Whether the Python of an environment runs on this machine.
+fn can_run(request: &Request) -> Result<(), Error> {
+    if Subdir::current() == Some(request.platform) {
+        return Ok(());
+    }
+    Err(tree::Error::Unsupported {
+        what: format!("{} for {}", request.environment, request.platform.as_str()),
+        reason: "its Python does not run on this machine, so its byte-code cannot be compiled".to_owned(),
+        hint: "add --no-byte-code, or do it on a machine of that platform".to_owned(),
+    }
+    .into())
 }
 
 /// The request for a chosen environment.

@@ -78,7 +78,9 @@ pub(super) fn verify(arguments: &Verify, settings: &Settings, printer: &Printer)
 
 fn only_byte_code(differences: &Differences) -> bool {
     let is_byte_code = |path: &String| path.contains("/__pycache__/") || path.ends_with("/__pycache__");
-    differences.missing.is_empty() && differences.changed.is_empty() && differences.extra.iter().all(is_byte_code)
+    differences.missing.is_empty()
+        && differences.changed.is_empty()
+        && differences.extra.iter().all(is_byte_code)
 }
 
 fn tell(differences: &Differences, printer: &Printer) {

@@ -193,9 +193,13 @@ pub fn is_settled(path: &Path, size: u64, executable: bool) -> bool {
 pub fn hard_link(from: &Path, to: &Path) -> Result<bool, Error> {
     match std::fs::hard_link(from, to) {
         Ok(()) => Ok(true),
-        Err(error) if matches!(error.kind(), ErrorKind::CrossesDevices | ErrorKind::TooManyLinks) => Ok(false),
+        Err(error) if matches!(error.kind(), ErrorKind::CrossesDevices | ErrorKind::TooManyLinks) => {
+            Ok(false)
+        }
         // Of a file of another user (fs.protected_hardlinks), or on a file system without links.
-        Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::Unsupported) => Ok(false),
+        Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::Unsupported) => {
+            Ok(false)
+        }
         Err(error) => Err(Error::io("write", to)(error)),
     }
 }

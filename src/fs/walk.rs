@@ -61,7 +61,8 @@ pub fn walk(root: &Path) -> Result<BTreeMap<String, Found>, Error> {
         } else if metadata.is_file() {
             Found::File { mode, size: metadata.len() }
         } else if metadata.is_symlink() {
-            let target: PathBuf = std::fs::read_link(entry.path()).map_err(Error::io("read", entry.path()))?;
+            let target: PathBuf =
+                std::fs::read_link(entry.path()).map_err(Error::io("read", entry.path()))?;
             Found::Symlink { target: target.to_string_lossy().into_owned() }
         } else {
             Found::Other

@@ -10,8 +10,9 @@ use std::{
 };
 
 use oci_spec::image::{
-    Arch, Config, ConfigBuilder, DescriptorBuilder, HistoryBuilder, ImageConfiguration, ImageConfigurationBuilder,
-    ImageIndex, ImageIndexBuilder, ImageManifestBuilder, MediaType, OciLayoutBuilder, Os, RootFsBuilder, Sha256Digest,
+    Arch, Config, ConfigBuilder, DescriptorBuilder, HistoryBuilder, ImageConfiguration,
+    ImageConfigurationBuilder, ImageIndex, ImageIndexBuilder, ImageManifestBuilder, MediaType,
+    OciLayoutBuilder, Os, RootFsBuilder, Sha256Digest,
 };
 use rattler_conda_types::{Arch as CondaArch, Subdir};
 use serde::Serialize;
@@ -38,7 +39,13 @@ pub struct Built {
 }
 
 /// Builds the image of a role. `time` is that of everything in it, in seconds since 1970.
-pub fn build(content: &Content, platform: Subdir, time: u32, files: &Files, path: &Path) -> Result<Built, Error> {
+pub fn build(
+    content: &Content,
+    platform: Subdir,
+    time: u32,
+    files: &Files,
+    path: &Path,
+) -> Result<Built, Error> {
     let mut layers = Vec::new();
     for manifest in content.trees() {
         layers.push(layer::of_tree(manifest, files, files.scratch().fresh(), time.into())?);
@@ -75,24 +82,14 @@ pub fn build(content: &Content, platform: Subdir, time: u32, files: &Files, path
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let file = fs::temporary_in(parent)?;
     let mut tar = Builder::new(io::BufWriter::with_capacity(1 << 18, file));
-    let mut blobs: BTreeMap<String, Option<&[u8]>> =
-        layers.iter().map(|layer| (layer.sha256.clone(), None)).collect();
-    blobs.insert(config_digest, Some(&config));
-    blobs.insert(image.clone(), Some(&manifest));
     append(&mut tar, "oci-layout", &layout, time).map_err(failed)?;
     append(&mut tar, "index.json", &index, time).map_err(failed)?;
     append(&mut tar, "manifest.json", &docker, time).map_err(failed)?;
-    for (digest, content) in blobs {
-        match content {
-            Some(content) => append(&mut tar, &blob(&digest), content, time).map_err(failed)?,
-            None => {
-                let layer = layers.iter().find(|layer| layer.sha256 == digest);
-                let Some(layer) = layer else { continue };
-                let content = fs::open(&layer.path)?;
-                let mut header = header(layer.size, time);
-                tar.append_data(&mut header, blob(&digest), content).map_err(failed)?;
-            }
-        }
+    append(&mut tar, &blob(&config_digest), &config, time).map_err(failed)?;
+    append(&mut tar, &blob(&image), &manifest, time).map_err(failed)?;
+    for layer in &layers {
+        let content = fs::open(&layer.path)?;
+        tar.append_data(&mut header(layer.size, time), blob(&layer.sha256), content).map_err(failed)?;
     }
     let buffer = tar.into_inner().map_err(failed)?;
     let file = buffer.into_inner().map_err(|error| failed(error.into()))?;
@@ -120,7 +117,11 @@ fn configuration(
     let history = layers
         .iter()
         .map(|layer| {
-            HistoryBuilder::default().created(created.clone()).created_by("envlock").comment(layer.about.clone()).build()
+            HistoryBuilder::default()
+                .created(created.clone())
+                .created_by("envlock")
+                .comment(layer.about.clone())
+                .build()
         })
         .collect::<Result<Vec<_>, _>>()
         .map_err(oci)?;
@@ -144,8 +145,12 @@ fn process(content: &Content) -> Result<Config, Error> {
         ("io.envlock.role".to_owned(), content.role.to_owned()),
         ("io.envlock.tree-digest".to_owned(), content.user.digest()),
     ]);
-    let mut config =
-        ConfigBuilder::default().user(user).env(env).entrypoint(entrypoint).working_dir(directory).labels(labels);
+    let mut config = ConfigBuilder::default()
+        .user(user)
+        .env(env)
+        .entrypoint(entrypoint)
+        .working_dir(directory)
+        .labels(labels);
     if !command.is_empty() {
         config = config.cmd(command);
     }
@@ -157,7 +162,8 @@ fn process(content: &Content) -> Result<Config, Error> {
 
 fn index(image: &str, size: u64, platform: Subdir, name: &str) -> Result<ImageIndex, Error> {
     let mut manifest = descriptor(MediaType::ImageManifest, image, size)?;
-    let platform = oci_spec::image::PlatformBuilder::default().architecture(architecture(platform)).os(Os::Linux);
+    let platform =
+        oci_spec::image::PlatformBuilder::default().architecture(architecture(platform)).os(Os::Linux);
     manifest.set_platform(Some(platform.build().map_err(oci)?));
     manifest.set_annotations(Some(HashMap::from([
         ("io.containerd.image.name".to_owned(), format!("docker.io/library/{name}")),
@@ -199,7 +205,8 @@ fn json(value: &impl Serialize) -> Result<Vec<u8>, Error> {
 fn sorted(value: Value) -> Value {
     match value {
         Value::Object(map) => {
-            let entries: BTreeMap<String, Value> = map.into_iter().map(|(key, value)| (key, sorted(value))).collect();
+            let entries: BTreeMap<String, Value> =
+                map.into_iter().map(|(key, value)| (key, sorted(value))).collect();
             Value::Object(entries.into_iter().collect())
         }
         Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),

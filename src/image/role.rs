@@ -84,7 +84,8 @@ impl Content<'_> {
             ("tmp".to_owned(), (0o1777, Owner::Root)),
         ]);
         let mut files: BTreeMap<String, &[u8]> = BTreeMap::new();
-        let user = format!("root:x:0:0:root:/:/bin/false\nairflow:x:{USER_ID}:{USER_ID}::/{HOME}:/bin/false\n");
+        let user =
+            format!("root:x:0:0:root:/:/bin/false\nairflow:x:{USER_ID}:{USER_ID}::/{HOME}:/bin/false\n");
         let group = format!("root:x:0:\nairflow:x:{USER_ID}:\n");
         files.insert("etc/passwd".to_owned(), user.as_bytes());
         files.insert("etc/group".to_owned(), group.as_bytes());
@@ -93,7 +94,8 @@ impl Content<'_> {
             files.insert(format!("opt/envlock/lock/{name}"), content);
         }
         let links = self.links()?;
-        let paths: Vec<String> = directories.keys().chain(files.keys()).chain(links.keys()).cloned().collect();
+        let paths: Vec<String> =
+            directories.keys().chain(files.keys()).chain(links.keys()).cloned().collect();
         for path in paths {
             for (at, _) in path.match_indices('/') {
                 directories.entry(path[..at].to_owned()).or_insert((0o755, Owner::Root));
@@ -117,10 +119,11 @@ impl Content<'_> {
     fn links(&self) -> Result<BTreeMap<String, String>, Error> {
         let runtime = self.runtime;
         let prefix = &runtime.marker.prefix;
-        let sysroot = runtime.entries.keys().find(|path| path.ends_with("/sysroot")).ok_or_else(|| Error::Role {
-            message: "the runtime has no C library".to_owned(),
-            hint: "add sysroot_linux-64 to the dependencies of the runtime and lock it again".to_owned(),
-        })?;
+        let sysroot =
+            runtime.entries.keys().find(|path| path.ends_with("/sysroot")).ok_or_else(|| Error::Role {
+                message: "the runtime has no C library".to_owned(),
+                hint: "add sysroot_linux-64 to the dependencies of the runtime and lock it again".to_owned(),
+            })?;
         let mut links = BTreeMap::new();
         // The loader of an executable is an absolute path, and so is what the loader looks through.
         for directory in ["lib", "lib64", "usr/lib", "usr/lib64"] {

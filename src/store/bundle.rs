@@ -24,15 +24,22 @@ const LOCK_LIMIT: u64 = 64 << 20;
 pub type LockFile = (String, Vec<u8>);
 
 /// Writes a bundle of locks, and of artifacts by (sha256, URL), which the store has.
-pub fn create(path: &Path, locks: &[LockFile], artifacts: &[(&str, &str)], cache: &Path) -> Result<u64, Error> {
+pub fn create(
+    path: &Path,
+    locks: &[LockFile],
+    artifacts: &[(&str, &str)],
+    cache: &Path,
+) -> Result<u64, Error> {
     let failed = |source| Error::Fs(fs::Error::write(path)(source));
-    let file = fs::temporary_in(path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
+    let file =
+        fs::temporary_in(path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
     let mut tar = Builder::new(std::io::BufWriter::with_capacity(1 << 18, file));
     append(&mut tar, VERSION_FILE, VERSION.len() as u64, VERSION.as_bytes()).map_err(failed)?;
     let mut locks: Vec<_> = locks.iter().collect();
     locks.sort();
     for (name, content) in locks {
-        append(&mut tar, &format!("locks/{name}"), content.len() as u64, content.as_slice()).map_err(failed)?;
+        append(&mut tar, &format!("locks/{name}"), content.len() as u64, content.as_slice())
+            .map_err(failed)?;
     }
     let mut artifacts = artifacts.to_vec();
     artifacts.sort_unstable();
@@ -42,7 +49,10 @@ pub fn create(path: &Path, locks: &[LockFile], artifacts: &[(&str, &str)], cache
         let size = fs::size(&artifact_path(cache, sha256)).unwrap_or_default();
         append(&mut tar, &format!("artifacts/{sha256}"), size, content).map_err(failed)?;
     }
-    let file = tar.into_inner().and_then(|buffer| buffer.into_inner().map_err(std::io::Error::from)).map_err(failed)?;
+    let file = tar
+        .into_inner()
+        .and_then(|buffer| buffer.into_inner().map_err(std::io::Error::from))
+        .map_err(failed)?;
     let size = file.as_file().metadata().map_err(failed)?.len();
     fs::publish(file, path)?;
     Ok(size)

@@ -20,7 +20,7 @@ use crate::fs;
 /// How often a server that gives nothing is asked again.
 const ATTEMPTS: u32 = 5;
 /// A server may make us wait this long between two attempts, and no longer.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// A file that is growing.
 pub(super) struct Partial {
@@ -129,7 +129,10 @@ async fn request(
         StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE if begun > 0 => {
             partial.reset()?;
             *version = None;
-            return Ok(Outcome::Again { reason: "the server gives another part".to_owned(), after: Some(Duration::ZERO) });
+            return Ok(Outcome::Again {
+                reason: "the server gives another part".to_owned(),
+                after: Some(Duration::ZERO),
+            });
         }
         status => {
             let reason = format!("the server answers {status}");

@@ -1,8 +1,7 @@
 //! The files of unpacked packages by content, so that a file is unpacked once and linked into every prefix.
 //!
-//! Guarantees: a file gets its place when its content is complete, hashed and settled; one that was changed since
-//! through a link to it is noticed by its time and size, and is not used again. Whoever wants every byte checked
-//! again calls [`Files::verify`].
+//! Guarantees: a file gets its place when its content is complete, hashed and settled; it is hashed again whenever it
+//! is put into a tree or read, so one that was changed since, through a link to it or by a failing disk, is not used.
 
 use std::{
     collections::BTreeSet,
@@ -38,13 +37,21 @@ impl Files {
     /// Opens the file store of a cache.
     pub fn open(cache: &Path) -> Result<Self, fs::Error> {
         let lock = fs::lock_directory(cache, false)?;
-        Ok(Self { root: cache.join("files"), scratch: Arc::new(Scratch::begin(cache)?), _lock: Arc::new(lock) })
+        Ok(Self {
+            root: cache.join("files"),
+            scratch: Arc::new(Scratch::begin(cache)?),
+            _lock: Arc::new(lock),
+        })
     }
 
     /// Opens the file store when no other process has it open.
     pub fn open_alone(cache: &Path) -> Result<Self, fs::Error> {
         let lock = fs::lock_directory(cache, true)?;
-        Ok(Self { root: cache.join("files"), scratch: Arc::new(Scratch::begin(cache)?), _lock: Arc::new(lock) })
+        Ok(Self {
+            root: cache.join("files"),
+            scratch: Arc::new(Scratch::begin(cache)?),
+            _lock: Arc::new(lock),
+        })
     }
 
     /// The directory for half-finished things of this process.
@@ -124,7 +131,13 @@ impl Files {
         Ok(added)
     }
 
-    fn keep(&self, file: &std::fs::File, path: &Path, added: &Added, executable: bool) -> Result<(), fs::Error> {
+    fn keep(
+        &self,
+        file: &std::fs::File,
+        path: &Path,
+        added: &Added,
+        executable: bool,
+    ) -> Result<(), fs::Error> {
         fs::settle_in_tree(file, path, executable)?;
         let target = self.path(&added.sha256, executable);
         match fs::rename(path, &target) {
@@ -138,7 +151,7 @@ impl Files {
         }
     }
 
-    /// Whether a file is there, as it was put there.
+    /// Whether a file is there with the size, mode and time that it was given; its content is not read.
     pub fn has(&self, sha256: &str, size: u64, executable: bool) -> bool {
         fs::is_settled(&self.path(sha256, executable), size, executable)
     }
@@ -156,10 +169,10 @@ impl Files {
             fs::settle_in_tree(&fs::create_file(target)?, target, executable)?;
             return Ok(true);
         }
-        if !self.has(sha256, size, executable) {
+        let source = self.path(sha256, executable);
+        if !self.has(sha256, size, executable) || hex(&fs::sha256(&source)?) != sha256 {
             return Ok(false);
         }
-        let source = self.path(sha256, executable);
         if !copies && fs::hard_link(&source, target)? {
             return Ok(true);
         }

@@ -52,9 +52,9 @@ pub(super) fn compile(
     let sources: Vec<&String> = sources.map(|(path, _)| path).filter(is_source).collect();
     let workers = rayon::current_num_threads().min(sources.len().div_ceil(32)).max(1);
     // Every worker gets every so-manieth, so that none gets all the large ones.
-    let lists = (0..workers)
-        .map(|worker| sources.iter().skip(worker).step_by(workers).map(|path| format!("{path}\n")).collect::<String>())
-        .collect::<Vec<_>>();
+    let list =
+        |worker| sources.iter().skip(worker).step_by(workers).map(|path| path.as_str()).collect::<Vec<_>>();
+    let lists: Vec<String> = (0..workers).map(|worker| list(worker).join("\n")).collect();
     let script = files.scratch().fresh();
     fs::create_directory(&script)?;
     let script = script.join("byte_code.py");
@@ -70,16 +70,23 @@ pub(super) fn compile(
     let written: Vec<Vec<String>> = lists.par_iter().map(run).collect::<Result<_, Error>>()?;
     let adopt = |path: &String| {
         // The Python is the environment's own, and still what it says is checked like everything from outside.
-        let checked = TreePath::parse(path.as_bytes()).map_err(|reason| Error::ByteCode { reason: reason.to_owned() })?;
+        let checked = TreePath::parse(path.as_bytes())
+            .map_err(|reason| Error::ByteCode { reason: reason.to_owned() })?;
         let source = checked.source_of_byte_code();
         let owner = source.as_ref().and_then(|source| Some(manifest.entries.get(source)?.1));
-        let owner = owner.ok_or_else(|| Error::ByteCode { reason: format!("it wrote {path}, which is of no source") })?;
+        let owner = owner
+            .ok_or_else(|| Error::ByteCode { reason: format!("it wrote {path}, which is of no source") })?;
         let Added { sha256, size } = files.adopt(&root.join(path), false)?;
         Ok((path.clone(), (Entry::File { sha256, size, executable: false }, owner)))
     };
     let added: BTreeMap<_, _> = written.concat().par_iter().map(adopt).collect::<Result<_, Error>>()?;
-    let parents: BTreeSet<&str> = added.keys().filter_map(|path| path.rsplit_once('/')).map(|(parent, _)| parent).collect();
-    let settled: BTreeSet<&str> = parents.iter().flat_map(|parent| [Some(*parent), parent.rsplit_once('/').map(|it| it.0)]).flatten().collect();
+    let parents: BTreeSet<&str> =
+        added.keys().filter_map(|path| path.rsplit_once('/')).map(|(parent, _)| parent).collect();
+    let settled: BTreeSet<&str> = parents
+        .iter()
+        .flat_map(|parent| [Some(*parent), parent.rsplit_once('/').map(|it| it.0)])
+        .flatten()
+        .collect();
     settled.par_iter().try_for_each(|directory| fs::settle_directory(&root.join(directory)))?;
     let directories: Vec<_> =
         parents.into_iter().map(|parent| (parent.to_owned(), (Entry::Directory, None))).collect();
@@ -101,7 +108,12 @@ fn run(
     let mut words: Vec<std::ffi::OsString> = Vec::new();
     if let Some(loader) = loader {
         let path = std::env::join_paths(&loader.library_path);
-        words.extend(["--inhibit-cache".into(), "--library-path".into(), path.unwrap_or_default(), python.into()]);
+        words.extend([
+            "--inhibit-cache".into(),
+            "--library-path".into(),
+            path.unwrap_or_default(),
+            python.into(),
+        ]);
     }
     // -S and -B: no site-packages are looked at, nothing is written on the way.
     words.extend(["-S", "-B", "-W", "ignore"].map(Into::into));
@@ -121,7 +133,9 @@ fn run(
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it says nothing");
-        return Err(Error::ByteCode { reason: format!("{} ended with {}: {last}", python.display(), output.status) });
+        return Err(Error::ByteCode {
+            reason: format!("{} ended with {}: {last}", python.display(), output.status),
+        });
     }
     Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
 }

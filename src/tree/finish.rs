@@ -73,12 +73,15 @@ impl Context<'_> {
                 What::Symlink { target } => {
                     // A path of noarch packages moves, and so does what a link from there means.
                     let target = item.path.check_link(target.as_bytes());
-                    let target = target.map_err(|reason| Error::unsound(package, member.path.clone(), reason))?;
+                    let target =
+                        target.map_err(|reason| Error::unsound(package, member.path.clone(), reason))?;
                     Ok(Entry::Symlink { target })
                 }
                 What::File(file) => match &file.placeholder {
                     None => Ok(of(file)),
-                    Some((mode, placeholder)) => self.with_prefix(package, &member.path, file, *mode, placeholder),
+                    Some((mode, placeholder)) => {
+                        self.with_prefix(package, &member.path, file, *mode, placeholder)
+                    }
                 },
             },
             Source::Script(member) => match &member.what {
@@ -87,7 +90,10 @@ impl Context<'_> {
             },
             Source::EntryPoint(point) => {
                 let python = self.python()?;
-                self.generated(python_entry_point_template(self.request.prefix, false, point, python).as_bytes(), true)
+                self.generated(
+                    python_entry_point_template(self.request.prefix, false, point, python).as_bytes(),
+                    true,
+                )
             }
             Source::Installer => self.generated(b"envlock\n", false),
             Source::Record => Err(Error::unsound(package, item.path.to_string(), "a record of nothing")),
@@ -109,10 +115,9 @@ impl Context<'_> {
 
     /// The content of a file of the archive.
     fn content(&self, package: &Package, path: &str, file: &File) -> Result<Vec<u8>, Error> {
-        self.files.read(&file.sha256, file.executable)?.ok_or_else(|| Error::Stale {
-            artifact: package.file_name(),
-            member: path.to_owned(),
-        })
+        self.files
+            .read(&file.sha256, file.executable)?
+            .ok_or_else(|| Error::Stale { artifact: package.file_name(), member: path.to_owned() })
     }
 
     fn with_prefix(
@@ -176,7 +181,7 @@ fn conda_record(package: &Package, unpacked: &Unpacked, listed: &[(&Item, &Entry
     let url = url::Url::parse(&package.url).map_err(|error| wrong(format!("{}: {error}", package.url)))?;
     let repodata_record = RepoDataRecord {
         package_record: record,
-        identifier: package.file_name().parse().map_err(|error| wrong(format!("{error}")))?,
+        identifier: package.file_name().parse().map_err(&wrong)?,
         // The channel is what the subdir lies in.
         channel: url.join("..").ok().map(|url| crate::spec::channel::bare(&url)),
         url,
@@ -226,7 +231,8 @@ fn wheel_record(own: &str, listed: &[(&Item, &Entry)]) -> String {
     // RECORD lies in site-packages/NAME.dist-info.
     let site_packages = own.rsplitn(3, '/').nth(2).unwrap_or_default();
     let up = "../".repeat(site_packages.split('/').count());
-    let relative = |path: &str| match path.strip_prefix(site_packages).and_then(|rest| rest.strip_prefix('/')) {
+    let relative = |path: &str| match path.strip_prefix(site_packages).and_then(|rest| rest.strip_prefix('/'))
+    {
         Some(inner) => inner.to_owned(),
         None => format!("{up}{path}"),
     };

@@ -3,7 +3,7 @@
 //! Sources: CEP 16 and conda's `noarch: python` for conda packages; PEP 427 and the installation schemes of
 //! `sysconfig` for wheels. It reads no content.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, path::Path};
 
 use rattler::install::PythonInfo;
 use rattler_conda_types::package::EntryPoint;
@@ -48,7 +48,8 @@ pub(super) fn layout<'a>(
 ) -> Result<Vec<Item<'a>>, Error> {
     let mut items = match &unpacked.about {
         About::Conda { index, entry_points } => {
-            let python = if index.noarch.is_python() { Some(python.ok_or_else(|| no_python(package))?) } else { None };
+            let python =
+                if index.noarch.is_python() { Some(python.ok_or_else(|| no_python(package))?) } else { None };
             conda(package, unpacked, entry_points, python)?
         }
         About::Wheel { dist_info, data, entry_points } => {
@@ -58,11 +59,15 @@ pub(super) fn layout<'a>(
     };
     // Byte-code is compiled here, for this prefix, or not at all: what a package brings of it is never valid.
     let paths: HashSet<TreePath> = items.iter().map(|item| item.path.clone()).collect();
-    let of = |path: &TreePath| path.source_of_byte_code().and_then(|source| TreePath::parse(source.as_bytes()).ok());
+    let of = |path: &TreePath| {
+        path.source_of_byte_code().and_then(|source| TreePath::parse(source.as_bytes()).ok())
+    };
     items.retain(|item| of(&item.path).is_none_or(|source| !paths.contains(&source)));
     let mut seen = HashSet::new();
     match items.iter().find(|item| !seen.insert(&item.path)) {
-        Some(twice) => Err(Error::unsound(package, twice.path.to_string(), "two of its members have this place")),
+        Some(twice) => {
+            Err(Error::unsound(package, twice.path.to_string(), "two of its members have this place"))
+        }
         None => Ok(items),
     }
 }
@@ -76,7 +81,9 @@ fn conda<'a>(
     let mut items = Vec::with_capacity(unpacked.members.len() + 1);
     for member in &unpacked.members {
         let path = match noarch_python {
-            Some(python) => python.get_python_noarch_target_path(member.path.as_ref()).to_string_lossy().into_owned(),
+            Some(python) => {
+                python.get_python_noarch_target_path(member.path.as_ref()).to_string_lossy().into_owned()
+            }
             None => member.path.clone(),
         };
         let path = place(package, &path)?;
@@ -97,7 +104,8 @@ fn conda<'a>(
 /// What `conda-meta` is for: records, and the few files that belong to the environment.
 fn is_reserved(path: &TreePath) -> bool {
     let inner = path.strip_prefix("conda-meta/");
-    inner.is_some_and(|name| name.ends_with(".json") || ["history", "state", "envlock"].contains(&name))
+    let is_json = |name: &str| Path::new(name).extension().is_some_and(|extension| extension == "json");
+    inner.is_some_and(|name| is_json(name) || ["history", "state", "envlock"].contains(&name))
 }
 
 fn wheel<'a>(
@@ -116,7 +124,9 @@ fn wheel<'a>(
             None => (format!("{site_packages}/{}", member.path), false),
             Some(("purelib" | "platlib", rest)) => (format!("{site_packages}/{rest}"), false),
             Some(("scripts", rest)) => (format!("bin/{rest}"), true),
-            Some(("headers", rest)) => (format!("include/python{major}.{minor}/{}/{rest}", package.name), false),
+            Some(("headers", rest)) => {
+                (format!("include/python{major}.{minor}/{}/{rest}", package.name), false)
+            }
             Some(("data", rest)) => (rest.to_owned(), false),
             Some((scheme, _)) => {
                 let reason = format!("`{scheme}` is no part of an installation");
@@ -150,7 +160,10 @@ fn wheel<'a>(
 
 fn commands<'a>(package: &Package, entry_points: &'a [EntryPoint]) -> Result<Vec<Item<'a>>, Error> {
     let item = |point: &'a EntryPoint| {
-        Ok(Item { path: place(package, &format!("bin/{}", point.command))?, source: Source::EntryPoint(point) })
+        Ok(Item {
+            path: place(package, &format!("bin/{}", point.command))?,
+            source: Source::EntryPoint(point),
+        })
     };
     entry_points.iter().map(item).collect()
 }

@@ -18,7 +18,8 @@ pub(super) fn note(package: &Package, script: &str) -> String {
     let name = &package.name;
     let mut note = format!("{name} has {script}, which envlock does not run");
     if let Some((_, lacks)) = NEEDED.iter().find(|(known, _)| known == name) {
-        note.push_str(&format!("; without it {lacks}"));
+        note.push_str("; without it ");
+        note.push_str(lacks);
     } else if name.starts_with("bioconductor-") {
         note.push_str("; without it the data that it downloads is missing");
     }

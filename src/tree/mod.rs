@@ -242,12 +242,16 @@ pub use materialise::materialise;
 
 /// The order in which packages are laid over each other: conda's by what needs what, with the name where nothing
 /// else decides, then PyPI's by name.
-fn in_order(packages: Vec<&Package>, unpacked: Vec<Unpacked>) -> Result<(Vec<&Package>, Vec<Unpacked>), Error> {
+fn in_order(
+    packages: Vec<&Package>,
+    unpacked: Vec<Unpacked>,
+) -> Result<(Vec<&Package>, Vec<Unpacked>), Error> {
     let mut records = Vec::new();
     for (package, unpacked) in packages.iter().zip(&unpacked) {
         if let About::Conda { index, .. } = &unpacked.about {
             let record = PackageRecord::from_index_json((**index).clone(), None, None, None);
-            records.push(record.map_err(|error| Error::unsound(package, "info/index.json", error.to_string()))?);
+            records
+                .push(record.map_err(|error| Error::unsound(package, "info/index.json", error.to_string()))?);
         }
     }
     let sorted = PackageRecord::sort_topologically(records);
@@ -286,8 +290,9 @@ fn below_files(packages: &[&Package], owners: &Owners) -> Result<BTreeMap<String
     let mut dropped = BTreeMap::new();
     for (path, (rank, _)) in owners {
         let parents = path.rmatch_indices('/').map(|(at, _)| &path[..at]);
-        for (parent, (above, _)) in
-            parents.filter_map(|parent| Some((parent, owners.get(parent)?))).filter(|(_, (_, directory))| !directory)
+        for (parent, (above, _)) in parents
+            .filter_map(|parent| Some((parent, owners.get(parent)?)))
+            .filter(|(_, (_, directory))| !directory)
         {
             match above.cmp(rank) {
                 Ordering::Equal => {

@@ -17,7 +17,7 @@ impl TreePath {
         if path.starts_with('/') {
             return Err("its path is absolute");
         }
-        if path.chars().any(|c| c.is_control()) {
+        if path.chars().any(char::is_control) {
             return Err("its name holds a control character");
         }
         let mut parts = Vec::new();
@@ -57,7 +57,7 @@ impl TreePath {
         if target.starts_with('/') {
             return Err("it leads to an absolute path");
         }
-        if target.chars().any(|c| c.is_control()) {
+        if target.chars().any(char::is_control) {
             return Err("it leads to a name with a control character");
         }
         let mut depth = self.0.matches('/').count();
@@ -109,7 +109,9 @@ mod tests {
     #[test]
     fn paths_stay_below_the_prefix() {
         assert_eq!(&*TreePath::parse(b"./bin//python").unwrap(), "bin/python");
-        for bad in ["/bin/sh", "../x", "a/../../x", "a/..", "", "./", "a\nb", &"x".repeat(256), &"x/".repeat(2000)] {
+        for bad in
+            ["/bin/sh", "../x", "a/../../x", "a/..", "", "./", "a\nb", &"x".repeat(256), &"x/".repeat(2000)]
+        {
             assert!(TreePath::parse(bad.as_bytes()).is_err(), "{bad}");
         }
         assert!(TreePath::parse(b"caf\xe9").is_err());

@@ -26,13 +26,13 @@ pub fn prune(
     };
     let trees = cache.join("trees");
     for path in fs::names(&trees)?.into_iter().map(|name| trees.join(name)) {
-        match Manifest::load(&path)?.filter(|manifest| locks.contains(&manifest.marker.lock_hash)) {
-            Some(manifest) => used.extend(manifest.entries.into_values().filter_map(|(entry, _)| match entry {
-                Entry::File { sha256, .. } => Some(sha256),
-                _ => None,
-            })),
-            None => remove(path)?,
-        }
+        let manifest = Manifest::load(&path)?.filter(|manifest| locks.contains(&manifest.marker.lock_hash));
+        let Some(manifest) = manifest else {
+            remove(path)?;
+            continue;
+        };
+        let file = |(entry, _)| if let Entry::File { sha256, .. } = entry { Some(sha256) } else { None };
+        used.extend(manifest.entries.into_values().filter_map(file));
     }
     let unpacked = cache.join("unpacked");
     for directory in fs::names(&unpacked)?.into_iter().map(|name| unpacked.join(name)) {
@@ -40,13 +40,12 @@ pub fn prune(
             let path = directory.join(&name);
             let kept = name.strip_suffix(".json").is_some_and(|sha256| artifacts.contains(sha256));
             let text = if kept { fs::read_own(&path)? } else { None };
-            match text.and_then(|text| serde_json::from_str::<Unpacked>(&text).ok()) {
-                Some(unpacked) => used.extend(unpacked.members.into_iter().filter_map(|member| match member.what {
-                    What::File(file) => Some(file.sha256),
-                    _ => None,
-                })),
-                None => remove(path)?,
-            }
+            let Some(unpacked) = text.and_then(|text| serde_json::from_str::<Unpacked>(&text).ok()) else {
+                remove(path)?;
+                continue;
+            };
+            let file = |what| if let What::File(file) = what { Some(file.sha256) } else { None };
+            used.extend(unpacked.members.into_iter().filter_map(|member| file(member.what)));
         }
     }
     Ok(used)

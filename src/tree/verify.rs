@@ -90,7 +90,8 @@ pub fn is_unchanged(manifest: &Manifest, root: &Path) -> Result<bool, fs::Error>
         *count.entry(path.rsplit_once('/').map_or("", |(parent, _)| parent)).or_default() += 1;
     }
     // As many as there should be, and each of those there: then there are no others.
-    let counted = count.into_par_iter().all(|(path, wanted)| fs::count(&root.join(path)).is_ok_and(|it| it == wanted));
+    let counted =
+        count.into_par_iter().all(|(path, wanted)| fs::count(&root.join(path)).is_ok_and(|it| it == wanted));
     Ok(counted
         && manifest.entries.par_iter().all(|(path, (entry, _))| {
             let path = root.join(path);

@@ -38,7 +38,8 @@ impl Info {
     fn read(unpacker: &Unpacker, open: Open) -> Result<Self, Error> {
         let package = unpacker.package;
         let mut texts: BTreeMap<&'static str, Vec<u8>> = BTreeMap::new();
-        let wanted = ["info/index.json", "info/paths.json", "info/link.json", "info/files", "info/has_prefix"];
+        let wanted =
+            ["info/index.json", "info/paths.json", "info/link.json", "info/files", "info/has_prefix"];
         let mut kinds = HashMap::new();
         let mut archive = stream(unpacker, open, Part::Info)?;
         for entry in archive.entries().map_err(|error| super::unreadable(package, &error))? {
@@ -63,7 +64,11 @@ impl Info {
         let build = package.build.clone().unwrap_or_else(|| found.2.clone());
         if found != (package.name.as_str(), package.version.clone(), build) {
             let (name, version, build) = found;
-            return Err(Error::unsound(package, "info/index.json", format!("it says it is {name} {version} {build}")));
+            return Err(Error::unsound(
+                package,
+                "info/index.json",
+                format!("it says it is {name} {version} {build}"),
+            ));
         }
         let paths = match parse(unpacker, &texts)? {
             Some(paths) => paths,
@@ -93,7 +98,9 @@ impl Info {
                 Some(EntryType::Symlink) => Ok(PathType::SoftLink),
                 Some(EntryType::Directory) => Ok(PathType::Directory),
                 Some(_) => Ok(PathType::HardLink),
-                None => Err(Error::unsound(package, path.to_string(), "info/files names it, and it is not there")),
+                None => {
+                    Err(Error::unsound(package, path.to_string(), "info/files names it, and it is not there"))
+                }
             }
         })
     }
@@ -149,7 +156,10 @@ fn contents(
         let what = match kind {
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
                 if mode & 0o6000 != 0 {
-                    return Err(wrong(&path, "it wants to run with the rights of its owner (setuid or setgid)"));
+                    return Err(wrong(
+                        &path,
+                        "it wants to run with the rights of its owner (setuid or setgid)",
+                    ));
                 }
                 let Some(promise) = promises.get(&path) else { continue };
                 if promise.path_type != PathType::HardLink {
@@ -232,7 +242,9 @@ fn hard_links(
         }
     }
     match by_target.into_iter().next() {
-        Some((target, _)) => Err(Error::unsound(package, target.to_string(), "a link names it, and it is no file")),
+        Some((target, _)) => {
+            Err(Error::unsound(package, target.to_string(), "a link names it, and it is no file"))
+        }
         None => Ok(()),
     }
 }
@@ -245,7 +257,10 @@ fn of_paths_entry(entry: &PathsEntry) -> Promise {
     }
 }
 
-fn parse<T: PackageFile>(unpacker: &Unpacker, texts: &BTreeMap<&'static str, Vec<u8>>) -> Result<Option<T>, Error> {
+fn parse<T: PackageFile>(
+    unpacker: &Unpacker,
+    texts: &BTreeMap<&'static str, Vec<u8>>,
+) -> Result<Option<T>, Error> {
     let name = T::package_path().to_string_lossy();
     let Some(text) = texts.get(&*name) else { return Ok(None) };
     T::from_slice(text)

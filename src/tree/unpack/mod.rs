@@ -85,10 +85,10 @@ pub(super) fn unpack(package: &Package, cache: &Path, files: &Files, anew: bool)
     }
     let open = || store::open(cache, &package.sha256, &package.url);
     let size = open()?.seek(io::SeekFrom::End(0)).map_err(|error| unreadable(package, &error))?;
-    let unpacker = Unpacker { package, files, limit: expansion_limit(size) };
+    let source = Unpacker { package, files, limit: expansion_limit(size) };
     let (mut members, about) = match package.kind {
-        Kind::Conda => conda::unpack(&unpacker, &open)?,
-        Kind::Wheel => wheel::unpack(&unpacker, open()?)?,
+        Kind::Conda => conda::unpack(&source, &open)?,
+        Kind::Wheel => wheel::unpack(&source, open()?)?,
         Kind::Sdist => return Err(sdist(package)),
     };
     members.sort_by(|a, b| a.path.cmp(&b.path));
@@ -103,7 +103,10 @@ pub(super) fn sdist(package: &Package) -> Error {
     Error::Unsupported {
         what: package.file_name(),
         reason: "it is an sdist, which has to be built first, and envlock cannot do that yet".to_owned(),
-        hint: format!("lock a version of {0} that has a wheel: put `--only-binary {0}` into `pip:`", package.name),
+        hint: format!(
+            "lock a version of {0} that has a wheel: put `--only-binary {0}` into `pip:`",
+            package.name
+        ),
     }
 }
 
@@ -154,9 +157,8 @@ impl Unpacker<'_> {
         promise: &Promise,
     ) -> Result<File, Error> {
         let wrong = |reason: String| Error::unsound(self.package, path, reason);
-        let unreadable = |error: io::Error| {
-            wrong(format!("its content cannot be read: {}", crate::causes::chain(&error)))
-        };
+        let unreadable =
+            |error: io::Error| wrong(format!("its content cannot be read: {}", crate::causes::chain(&error)));
         let limit = promise.size.unwrap_or(self.limit);
         let mut head = Vec::new();
         let in_memory = IN_MEMORY as u64;
@@ -171,12 +173,20 @@ impl Unpacker<'_> {
             added.map_err(unreadable)?.ok_or_else(too_long)?
         };
         if let Some(expected) = promise.size.filter(|expected| *expected != added.size) {
-            return Err(wrong(format!("it has {} bytes instead of the {expected} that were promised", added.size)));
+            return Err(wrong(format!(
+                "it has {} bytes instead of the {expected} that were promised",
+                added.size
+            )));
         }
         if let Some(expected) = promise.sha256.as_ref().filter(|expected| **expected != added.sha256) {
             return Err(wrong(format!("its sha256 is {} instead of the promised {expected}", added.sha256)));
         }
-        Ok(File { sha256: added.sha256, size: added.size, executable, placeholder: promise.placeholder.clone() })
+        Ok(File {
+            sha256: added.sha256,
+            size: added.size,
+            executable,
+            placeholder: promise.placeholder.clone(),
+        })
     }
 
     /// Reads a small file of the archive, such as its metadata.

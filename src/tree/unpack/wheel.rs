@@ -36,7 +36,8 @@ pub(super) fn unpack(unpacker: &Unpacker, content: Box<dyn Content>) -> Result<(
     let missing = |name: &str| Error::unsound_whole(package, format!("it has no {dist_info}/{name}"));
     check_version(unpacker, &dist_info, &read("WHEEL")?.ok_or_else(|| missing("WHEEL"))?)?;
     check_name(unpacker, &dist_info, &read("METADATA")?.ok_or_else(|| missing("METADATA"))?)?;
-    let record = read_record(unpacker, &dist_info, &places, &read("RECORD")?.ok_or_else(|| missing("RECORD"))?)?;
+    let record =
+        read_record(unpacker, &dist_info, &places, &read("RECORD")?.ok_or_else(|| missing("RECORD"))?)?;
     let entry_points = match read("entry_points.txt")? {
         Some(text) => read_entry_points(unpacker, &dist_info, &text)?,
         None => Vec::new(),
@@ -71,7 +72,10 @@ struct Place {
     executable: bool,
 }
 
-fn places(unpacker: &Unpacker, archive: &mut ZipArchive<Box<dyn Content>>) -> Result<BTreeMap<String, Place>, Error> {
+fn places(
+    unpacker: &Unpacker,
+    archive: &mut ZipArchive<Box<dyn Content>>,
+) -> Result<BTreeMap<String, Place>, Error> {
     let package = unpacker.package;
     let mut places = BTreeMap::new();
     let mut sum: u64 = 0;
@@ -135,7 +139,10 @@ fn dist_info(unpacker: &Unpacker, places: &BTreeMap<String, Place>) -> Result<St
 /// The value of a header, as `METADATA` and `WHEEL` have them.
 fn header(text: &[u8], name: &str) -> Option<String> {
     let (headers, _) = mailparse::parse_headers(text).ok()?;
-    headers.iter().find(|header| header.get_key_ref().eq_ignore_ascii_case(name)).map(mailparse::MailHeader::get_value)
+    headers
+        .iter()
+        .find(|header| header.get_key_ref().eq_ignore_ascii_case(name))
+        .map(mailparse::MailHeader::get_value)
 }
 
 fn check_version(unpacker: &Unpacker, dist_info: &str, text: &[u8]) -> Result<(), Error> {
