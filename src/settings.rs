@@ -34,6 +34,8 @@ impl Settings {
                 .map_or_else(|_| std::env::temp_dir(), |base| base.cache_dir())
                 .join("envlock")
         });
+        // Programs are run from it, some of them in another directory.
+        let cache = std::path::absolute(&cache).unwrap_or(cache);
         Self { variables, cache }
     }
 

@@ -27,8 +27,8 @@ pub(super) fn build(
     printer: &Printer,
 ) -> Result<ExitCode, Error> {
     let usage = |message: String, hint: String| Error::from(spec::Error::usage(message, hint));
-    let nix =
-        if arguments.lock.is_dir() { arguments.lock.join(lock::NIX_FILE) } else { arguments.lock.clone() };
+    let (lock, is_dir) = (&arguments.lock, arguments.lock.is_dir());
+    let nix = if is_dir { fs::normal(&lock.join(lock::NIX_FILE)) } else { lock.clone() };
     let locked = Locked::load(&nix)?;
     let project = locked.project.as_ref();
     let roles = project.map(|project| &project.roles);

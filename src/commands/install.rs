@@ -28,7 +28,11 @@ pub(super) fn install(
     let locked = Locked::load(&arguments.lock.lock)?;
     let chosen = locked.choose(arguments.lock.environment.as_deref(), arguments.lock.platform.as_deref())?;
     let prefix = absolute_prefix(&arguments.prefix)?;
-    let target = arguments.into.clone().unwrap_or_else(|| PathBuf::from(&prefix));
+    let target = match &arguments.into {
+        None => PathBuf::from(&prefix),
+        // Absolute, since the Python that compiles byte-code there has a working directory of its own.
+        Some(into) => std::path::absolute(into).map_err(fs::Error::write(into))?,
+    };
     let request = request(&chosen, &prefix, !arguments.no_byte_code);
     tree::check_kinds(request.packages)?;
 

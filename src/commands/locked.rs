@@ -54,10 +54,16 @@ impl Locked {
     pub(super) fn load(path: &Path) -> Result<Self, Error> {
         let file = if path.is_dir() {
             let names = [lock::file_name(USER), lock::NIX_FILE.to_owned()];
-            names.iter().map(|name| path.join(name)).find(|file| fs::exists(file)).ok_or_else(|| {
-                let message = format!("there is neither {} nor {} in {}", names[0], names[1], path.display());
-                spec::Error::usage(message, "name a lock file, or make one with `envlock convert env.yml`")
-            })?
+            names.iter().map(|name| fs::normal(&path.join(name))).find(|file| fs::exists(file)).ok_or_else(
+                || {
+                    let message =
+                        format!("there is neither {} nor {} in {}", names[0], names[1], path.display());
+                    spec::Error::usage(
+                        message,
+                        "name a lock file, or make one with `envlock convert env.yml`",
+                    )
+                },
+            )?
         } else {
             path.to_path_buf()
         };

@@ -160,15 +160,17 @@ impl<'a> Builder<'a> {
             can_run(request)?;
             let loader = self.loader(request.platform, files)?;
             let scratch = files.scratch().fresh();
-            let root = if let Some(place) = place {
-                place.root
-            } else {
-                fs::create_directory(&scratch)?;
-                tree::materialise(&tree.manifest, &scratch, files, false)?;
-                &scratch
-            };
+            let root = place.map_or(scratch.as_path(), |place| place.root);
+            if place.is_none() {
+                fs::create_directory(root)?;
+                tree::materialise(&tree.manifest, &tree.manifest.entries, root, files, false)?;
+            }
             waiting.on("compiling byte-code");
-            tree.add_byte_code(request, root, files, loader.as_ref())?;
+            let added = tree.byte_code(request, root, files, loader.as_ref())?;
+            if let Some(place) = place {
+                tree::materialise(&tree.manifest, &added, root, files, place.copies)?;
+            }
+            tree.manifest.entries.extend(added);
         }
         tree.manifest.save(&request.kept_manifest(&self.settings.cache))?;
         Ok(tree.manifest)
@@ -220,7 +222,7 @@ pub(super) struct Place<'a> {
 
 impl Place<'_> {
     fn put(&self, manifest: &Manifest, files: &Files) -> Result<(), tree::Error> {
-        tree::materialise(manifest, self.root, files, self.copies)
+        tree::materialise(manifest, &manifest.entries, self.root, files, self.copies)
     }
 
     fn empty(&self) -> Result<(), fs::Error> {

@@ -1,7 +1,7 @@
 //! The files of unpacked packages by content, so that a file is unpacked once and linked into every prefix.
 //!
 //! Guarantees: a file gets its place when its content is complete, hashed and settled; it is hashed again whenever it
-//! is put into a tree or read, so one that was changed since, through a link to it or by a failing disk, is not used.
+//! is put into a tree or read; one that was changed since, through a link to it or by a failing disk, is removed.
 
 use std::{
     collections::BTreeSet,
@@ -113,24 +113,6 @@ impl Files {
         Ok(Ok(Some(added)))
     }
 
-    /// Adds a file that lies in a tree, which gets the mode and time that it has there.
-    pub fn adopt(&self, path: &Path, executable: bool) -> Result<Added, fs::Error> {
-        let content = fs::read_bytes(path)?;
-        let added = Added { sha256: hex(&Sha256::digest(&content)), size: content.len() as u64 };
-        fs::settle_in_tree(&fs::open(path)?, path, executable)?;
-        if added.size > 0 && !self.has(&added.sha256, added.size, executable) {
-            let target = self.path(&added.sha256, executable);
-            if let Some(parent) = target.parent() {
-                fs::create_dir_all(parent)?;
-            }
-            fs::remove_file(&target)?;
-            if !fs::hard_link(path, &target)? {
-                return self.add(&content, executable);
-            }
-        }
-        Ok(added)
-    }
-
     fn keep(
         &self,
         file: &std::fs::File,
@@ -170,7 +152,11 @@ impl Files {
             return Ok(true);
         }
         let source = self.path(sha256, executable);
-        if !self.has(sha256, size, executable) || hex(&fs::sha256(&source)?) != sha256 {
+        if !self.has(sha256, size, executable) {
+            return Ok(false);
+        }
+        if hex(&fs::sha256(&source)?) != sha256 {
+            fs::remove_file(&source)?;
             return Ok(false);
         }
         if !copies && fs::hard_link(&source, target)? {
@@ -184,11 +170,16 @@ impl Files {
 
     /// The content of a file; `None` if there is none that is right.
     pub fn read(&self, sha256: &str, executable: bool) -> Result<Option<Vec<u8>>, fs::Error> {
-        let content = match fs::read_bytes(&self.path(sha256, executable)) {
+        let path = self.path(sha256, executable);
+        let content = match fs::read_bytes(&path) {
             Err(error) if error.is_not_found() => return Ok(None),
             content => content?,
         };
-        Ok(Some(content).filter(|content| hex(&Sha256::digest(content)) == sha256))
+        if hex(&Sha256::digest(&content)) == sha256 {
+            return Ok(Some(content));
+        }
+        fs::remove_file(&path)?;
+        Ok(None)
     }
 
     /// Reads every file and removes those that are not what their name says. Returns how many there were, and

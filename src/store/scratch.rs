@@ -25,8 +25,11 @@ impl Scratch {
         let place = cache.join("tmp");
         loop {
             let directory = fs::scratch_in(&place)?;
-            let lock = fs::open(directory.path())?;
-            // Between its creation and this, another process may have swept it away: then again.
+            // Between its creation and its lock, another process may sweep it away: then again.
+            let lock = match fs::open(directory.path()) {
+                Err(error) if error.is_not_found() => continue,
+                lock => lock?,
+            };
             if lock.try_lock().is_ok() && directory.path().exists() {
                 sweep(&place, directory.path());
                 return Ok(Self { directory, _lock: lock, count: AtomicU64::new(0) });

@@ -2,29 +2,42 @@
 
 usage: byte_code.py ROOT PREFIX LIST
 
-LIST holds paths below ROOT, one a line. Prints the path of each file that was
-written, one a line; a source that is no valid Python is passed over, as pip
-does. Runs on every Python from 3.5 on.
+LIST holds paths below ROOT, one a line. For each source that is valid Python
+(others are passed over, as pip does), prints a line `SIZE PATH` with the path of
+its byte-code file, then its SIZE bytes. Writes no file: whoever started this may
+be gone, and another may be building in ROOT's place. Runs on Python 3.5 and later.
 """
 import sys
 
 del sys.path[0]
 
+import importlib.machinery
 import importlib.util
-import py_compile
+import marshal
+import os
+
+
+def header(path, source):
+    """What precedes the code: from Python 3.7 on a hash that is never checked (PEP 552)."""
+    if hasattr(importlib.util, "source_hash"):
+        return (0b01).to_bytes(4, "little") + importlib.util.source_hash(source)
+    # Before, the time of the source, which a tree fixes, and its size.
+    time = int(os.stat(path).st_mtime) & 0xFFFFFFFF
+    return time.to_bytes(4, "little") + (len(source) & 0xFFFFFFFF).to_bytes(4, "little")
+
 
 root, prefix, listed = sys.argv[1:]
-modes = getattr(py_compile, "PycInvalidationMode", None)
-# Before Python 3.7 the header holds the source's time, which a tree fixes.
-options = {"invalidation_mode": modes.UNCHECKED_HASH} if modes else {}
-
 with open(listed, "rb") as lines:
     paths = lines.read().decode("utf-8").split("\n")
 for path in filter(None, paths):
-    target = importlib.util.cache_from_source(path)
+    place = os.path.join(root, path)
+    loader = importlib.machinery.SourceFileLoader("<py_compile>", place)
     try:
-        py_compile.compile(root + "/" + path, cfile=root + "/" + target, dfile=prefix + "/" + path, doraise=True, **options)
+        source = loader.get_data(place)
+        code = loader.source_to_code(source, os.path.join(prefix, path))
     except Exception:
         continue
-    sys.stdout.buffer.write(target.encode("utf-8") + b"\n")
+    content = importlib.util.MAGIC_NUMBER + header(place, source) + marshal.dumps(code)
+    target = importlib.util.cache_from_source(path)
+    sys.stdout.buffer.write("{} {}\n".format(len(content), target).encode("utf-8") + content)
 sys.stdout.flush()

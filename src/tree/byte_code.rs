@@ -6,20 +6,24 @@
 //! through this machine's.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
+    ffi::OsString,
+    io::{self, BufRead, BufReader, Read},
     path::{Path, PathBuf},
 };
 
 use rattler::install::PythonInfo;
 use rayon::prelude::*;
 
-use super::{Entry, Error, Manifest, Request, TreePath};
+use super::{Entries, Entry, Error, Manifest, Request, TreePath};
 use crate::{
     fs,
     store::{Added, Files},
 };
 
 const SCRIPT: &str = include_str!("byte_code.py");
+/// How long a line of its output may be: a number and a path.
+const LINE_LIMIT: u64 = 8192;
 
 /// The dynamic loader of a runtime that was materialised.
 pub struct Loader {
@@ -38,15 +42,15 @@ impl Loader {
     }
 }
 
-/// Compiles every source of a tree that was materialised at `root`, and adds the result to the manifest.
+/// Compiles every source of a tree that was materialised at `root`; returns the entries to add, by path.
 pub(super) fn compile(
     request: &Request,
-    manifest: &mut Manifest,
+    manifest: &Manifest,
     root: &Path,
     files: &Files,
     python: &PythonInfo,
     loader: Option<&Loader>,
-) -> Result<(), Error> {
+) -> Result<Entries, Error> {
     let is_source = |path: &&String| Path::new(path).extension().is_some_and(|extension| extension == "py");
     let sources = manifest.entries.iter().filter(|(_, (entry, _))| matches!(entry, Entry::File { .. }));
     let sources: Vec<&String> = sources.map(|(path, _)| path).filter(is_source).collect();
@@ -55,87 +59,87 @@ pub(super) fn compile(
     let list =
         |worker| sources.iter().skip(worker).step_by(workers).map(|path| path.as_str()).collect::<Vec<_>>();
     let lists: Vec<String> = (0..workers).map(|worker| list(worker).join("\n")).collect();
-    let script = files.scratch().fresh();
-    fs::create_directory(&script)?;
-    let script = script.join("byte_code.py");
+    let directory = files.scratch().fresh();
+    fs::create_directory(&directory)?;
+    let script = directory.join("byte_code.py");
     fs::write_own(&script, SCRIPT.as_bytes())?;
 
     let run = |list: &String| {
         let listed = files.scratch().fresh();
         fs::write_own(&listed, list.as_bytes())?;
-        let written = run(request, root, &root.join(&python.path), &script, &listed, loader)?;
-        fs::remove_file(&listed)?;
-        Ok(written)
+        let python = root.join(&python.path);
+        let words = [&script, root, Path::new(request.prefix), &listed].map(PathBuf::from);
+        let mut compiled = command(&python, &words, loader);
+        let owner = |path: &TreePath| Some(manifest.entries.get(&path.source_of_byte_code()?)?.1);
+        receive(&mut compiled, files, &owner)
     };
-    let written: Vec<Vec<String>> = lists.par_iter().map(run).collect::<Result<_, Error>>()?;
-    let adopt = |path: &String| {
-        // The Python is the environment's own, and still what it says is checked like everything from outside.
-        let checked = TreePath::parse(path.as_bytes())
-            .map_err(|reason| Error::ByteCode { reason: reason.to_owned() })?;
-        let source = checked.source_of_byte_code();
-        let owner = source.as_ref().and_then(|source| Some(manifest.entries.get(source)?.1));
-        let owner = owner
-            .ok_or_else(|| Error::ByteCode { reason: format!("it wrote {path}, which is of no source") })?;
-        let Added { sha256, size } = files.adopt(&root.join(path), false)?;
-        Ok((path.clone(), (Entry::File { sha256, size, executable: false }, owner)))
-    };
-    let added: BTreeMap<_, _> = written.concat().par_iter().map(adopt).collect::<Result<_, Error>>()?;
-    let parents: BTreeSet<&str> =
-        added.keys().filter_map(|path| path.rsplit_once('/')).map(|(parent, _)| parent).collect();
-    let settled: BTreeSet<&str> = parents
-        .iter()
-        .flat_map(|parent| [Some(*parent), parent.rsplit_once('/').map(|it| it.0)])
-        .flatten()
-        .collect();
-    settled.par_iter().try_for_each(|directory| fs::settle_directory(&root.join(directory)))?;
-    let directories: Vec<_> =
-        parents.into_iter().map(|parent| (parent.to_owned(), (Entry::Directory, None))).collect();
-    for (path, entry) in directories {
-        manifest.entries.entry(path).or_insert(entry);
-    }
-    manifest.entries.extend(added);
-    Ok(())
+    let written: Vec<Entries> = lists.par_iter().map(run).collect::<Result<_, Error>>()?;
+    let mut added: Entries = written.into_iter().flatten().collect();
+    let parents: BTreeSet<String> =
+        added.keys().filter_map(|path| path.rsplit_once('/')).map(|(parent, _)| parent.to_owned()).collect();
+    added.extend(
+        parents
+            .into_iter()
+            .filter(|parent| !manifest.entries.contains_key(parent))
+            .map(|parent| (parent, (Entry::Directory, None))),
+    );
+    Ok(added)
 }
 
-fn run(
-    request: &Request,
-    root: &Path,
-    python: &Path,
-    script: &Path,
-    listed: &Path,
-    loader: Option<&Loader>,
-) -> Result<Vec<String>, Error> {
-    let mut words: Vec<std::ffi::OsString> = Vec::new();
+/// The command that compiles, without anything of this machine's surroundings.
+fn command(python: &Path, arguments: &[PathBuf], loader: Option<&Loader>) -> duct::Expression {
+    let mut words: Vec<OsString> = Vec::new();
     if let Some(loader) = loader {
-        let path = std::env::join_paths(&loader.library_path);
-        words.extend([
-            "--inhibit-cache".into(),
-            "--library-path".into(),
-            path.unwrap_or_default(),
-            python.into(),
-        ]);
+        let path = std::env::join_paths(&loader.library_path).unwrap_or_default();
+        words.extend(["--inhibit-cache".into(), "--library-path".into(), path, python.into()]);
     }
     // -S and -B: no site-packages are looked at, nothing is written on the way.
     words.extend(["-S", "-B", "-W", "ignore"].map(Into::into));
-    words.extend([script.into(), root.into(), request.prefix.into(), listed.into()]);
-    let program = loader.map_or(python, |loader| &loader.program);
-    // Nothing of this machine's surroundings. The seed matters before 3.11, where sets are stored as they lie.
+    words.extend(arguments.iter().map(Into::into));
+    // The seed matters before 3.11, where sets are stored as they lie.
     let variables = [("PYTHONHASHSEED", "0"), ("PYTHONUTF8", "1"), ("LC_ALL", "C")];
-    let output = duct::cmd(program, words)
-        .full_env(variables)
-        .dir(script.parent().unwrap_or(root))
-        .stdin_null()
-        .stdout_capture()
-        .stderr_capture()
-        .unchecked()
-        .run()
-        .map_err(|error| Error::ByteCode { reason: format!("{}: {error}", program.display()) })?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it says nothing");
-        return Err(Error::ByteCode {
-            reason: format!("{} ended with {}: {last}", python.display(), output.status),
-        });
+    let program = loader.map_or(python, |loader| &loader.program);
+    let directory = arguments.first().and_then(|script| script.parent()).unwrap_or(python);
+    duct::cmd(program, words).full_env(variables).dir(directory).stdin_null().stderr_capture().unchecked()
+}
+
+/// Takes what the command writes into the file store, while it comes.
+fn receive(
+    command: &mut duct::Expression,
+    files: &Files,
+    owner: &dyn Fn(&TreePath) -> Option<Option<u32>>,
+) -> Result<Entries, Error> {
+    let failed = |reason: String| Error::ByteCode { reason };
+    let unreadable = |error: io::Error| failed(error.to_string());
+    let process = command.reader().map_err(unreadable)?;
+    let mut output = BufReader::with_capacity(1 << 16, &process);
+    let mut added = Entries::new();
+    loop {
+        let mut line = String::new();
+        (&mut output).take(LINE_LIMIT).read_line(&mut line).map_err(unreadable)?;
+        if line.is_empty() {
+            break;
+        }
+        // The Python is the environment's own, and still is what it says checked like everything from outside.
+        let stated = line.trim_end_matches('\n').split_once(' ');
+        let stated = stated.and_then(|(size, path)| Some((size.parse::<u64>().ok()?, path)));
+        let (size, path) = stated.ok_or_else(|| failed(format!("it says `{}`", line.trim_end())))?;
+        let path = TreePath::parse(path.as_bytes()).map_err(|reason| failed(format!("{path}: {reason}")))?;
+        let owner = owner(&path).ok_or_else(|| failed(format!("{path} is of no source")))?;
+        let mut content = Vec::new();
+        (&mut output).take(size).read_to_end(&mut content).map_err(unreadable)?;
+        if content.len() as u64 != size {
+            return Err(failed(format!("{path} breaks off")));
+        }
+        let Added { sha256, size } = files.add(&content, false)?;
+        added.insert(path.to_string(), (Entry::File { sha256, size, executable: false }, owner));
     }
-    Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
+    match process.try_wait().map_err(unreadable)? {
+        Some(ended) if !ended.status.success() => {
+            let said = String::from_utf8_lossy(&ended.stderr);
+            let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it says nothing");
+            Err(failed(format!("it ended with {}: {last}", ended.status)))
+        }
+        _ => Ok(added),
+    }
 }

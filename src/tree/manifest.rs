@@ -45,15 +45,18 @@ impl Entry {
     }
 }
 
+/// What is at paths below a prefix, and which package each is of, as an index into [`Manifest::packages`];
+/// directories and what is of the environment as a whole are of none.
+pub type Entries = BTreeMap<String, (Entry, Option<u32>)>;
+
 /// Every path of a tree that was built for a prefix.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Manifest {
     /// Of what, and for which prefix.
     pub marker: Marker,
-    /// What is there, by path below the prefix, and which package it is of, as an index into `packages`;
-    /// directories and what is of the environment as a whole are of none.
-    pub entries: BTreeMap<String, (Entry, Option<u32>)>,
+    /// What is there.
+    pub entries: Entries,
     /// The file names of the artifacts.
     pub packages: Vec<String>,
 }
@@ -120,7 +123,7 @@ mod tests {
                 byte_code: true,
                 variables: BTreeMap::new(),
             },
-            entries: BTreeMap::from([
+            entries: Entries::from([
                 ("bin".to_owned(), (Entry::Directory, None)),
                 ("bin/python".to_owned(), (link, Some(0))),
                 ("bin/python3.11".to_owned(), (file, Some(0))),

@@ -1,26 +1,30 @@
 //! A manifest as files in a directory.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use rayon::prelude::*;
 
-use super::{Entry, Error, Manifest};
+use super::{Entries, Entry, Error, Manifest};
 use crate::{fs, store::Files};
 
-/// Puts every entry of a manifest below `root`, which is empty. With `copies` no file is a link into the store.
+/// Puts the entries of a manifest below `root`, which has none of them: all, or those that are to be added to it.
+/// With `copies` no file is a link into the store.
 ///
 /// [`Error::Stale`] says that the store has lost a file.
-pub fn materialise(manifest: &Manifest, root: &Path, files: &Files, copies: bool) -> Result<(), Error> {
-    let directories: Vec<&String> = manifest
-        .entries
-        .iter()
-        .filter(|(_, (entry, _))| matches!(entry, Entry::Directory))
-        .map(|(path, _)| path)
-        .collect();
+pub fn materialise(
+    manifest: &Manifest,
+    entries: &Entries,
+    root: &Path,
+    files: &Files,
+    copies: bool,
+) -> Result<(), Error> {
+    let directories = entries.iter().filter(|(_, (entry, _))| matches!(entry, Entry::Directory));
     // Sorted, so that what is above comes first.
-    directories.iter().try_for_each(|path| fs::create_directory(&root.join(path)))?;
-    let entries: Vec<_> = manifest.entries.iter().collect();
-    entries.par_iter().with_min_len(64).try_for_each(|(path, (entry, owner))| {
+    for (path, _) in directories.clone() {
+        fs::create_directory(&root.join(path))?;
+    }
+    let all: Vec<_> = entries.iter().collect();
+    all.par_iter().with_min_len(64).try_for_each(|(path, (entry, owner))| {
         let target = root.join(path);
         match entry {
             Entry::Directory => Ok(()),
@@ -34,11 +38,8 @@ pub fn materialise(manifest: &Manifest, root: &Path, files: &Files, copies: bool
             }
         }
     })?;
-    settle(root, &directories)
-}
-
-/// Gives directories their times, now that nothing is put into them any more.
-fn settle(root: &Path, directories: &[&String]) -> Result<(), Error> {
-    directories.par_iter().try_for_each(|path| fs::settle_directory(&root.join(path)))?;
-    Ok(fs::settle_directory(root)?)
+    // Now that nothing is put into them any more.
+    let mut touched: BTreeSet<&str> = directories.map(|(path, _)| path.as_str()).collect();
+    touched.extend(entries.keys().map(|path| path.rsplit_once('/').map_or("", |(parent, _)| parent)));
+    Ok(touched.par_iter().try_for_each(|path| fs::settle_directory(&root.join(path)))?)
 }

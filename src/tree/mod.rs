@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 pub use byte_code::Loader;
 pub use error::Error;
-pub use manifest::{Entry, Manifest, TREE_FORMAT};
+pub use manifest::{Entries, Entry, Manifest, TREE_FORMAT};
 pub use path::TreePath;
 pub use prune::prune;
 pub use verify::{Differences, differences, is_unchanged};
@@ -185,7 +185,7 @@ pub fn derive(
         })
         .collect::<Result<Vec<_>, Error>>()?;
 
-    let mut entries: BTreeMap<String, (Entry, Option<u32>)> = BTreeMap::new();
+    let mut entries: Entries = BTreeMap::new();
     let mut conflicts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     for (rank, (items, results)) in layouts.iter().zip(finished).enumerate() {
         for (item, entry) in items.iter().zip(results) {
@@ -220,16 +220,16 @@ pub fn derive(
 }
 
 impl Tree {
-    /// Compiles the byte-code of a tree that was materialised at `root`, and adds it to the manifest.
-    pub fn add_byte_code(
-        &mut self,
+    /// Compiles the byte-code of a tree that was materialised at `root`. Returns the entries to add to it.
+    pub fn byte_code(
+        &self,
         request: &Request,
         root: &Path,
         files: &Files,
         loader: Option<&Loader>,
-    ) -> Result<(), Error> {
-        let Some(python) = &self.python else { return Ok(()) };
-        byte_code::compile(request, &mut self.manifest, root, files, python, loader)
+    ) -> Result<Entries, Error> {
+        let Some(python) = &self.python else { return Ok(Entries::new()) };
+        byte_code::compile(request, &self.manifest, root, files, python, loader)
     }
 
     /// Whether there is a Python, and so byte-code to compile.
@@ -308,7 +308,7 @@ fn below_files(packages: &[&Package], owners: &Owners) -> Result<BTreeMap<String
 }
 
 /// Adds the directories above every path.
-fn add_parents(entries: &mut BTreeMap<String, (Entry, Option<u32>)>) {
+fn add_parents(entries: &mut Entries) {
     let mut parents = std::collections::BTreeSet::new();
     for path in entries.keys() {
         let mut rest = path.as_str();

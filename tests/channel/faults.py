@@ -15,7 +15,9 @@ from fnmatch import fnmatchcase
 # The argument each kind takes: a pattern it must match, or None for no argument.
 ARGUMENTS = {
     "status": r"[1-5]\d\d(x\d+)?",
-    "truncate": r"\d+",
+    "truncate": r"\d+(x\d+)?",
+    "stall": r"\d+(x\d+)?",
+    "change": r"x\d+",
     "content-type": r"[\w.+-]+/[\w.+-]+",
     "corrupt": None,
     "slow": r"\d+(\.\d+)?",
@@ -24,6 +26,8 @@ ARGUMENTS = {
     "auth": r"[^:]+:.+",
     "token": r"[^/]+",
 }
+# Those whose argument may end with `xN`: only the first N times for each path.
+COUNTED = ("status", "truncate", "stall", "change")
 
 
 class FaultError(Exception):
@@ -42,7 +46,7 @@ class Fault:
         """Whether it strikes this request; `503x2` strikes each path only twice."""
         if not fnmatchcase(path, self.glob):
             return False
-        _, _, limit = self.argument.partition("x") if self.kind == "status" else ("", "", "")
+        _, _, limit = self.argument.partition("x") if self.kind in COUNTED else ("", "", "")
         if not limit:
             return True
         with self._lock:
@@ -52,6 +56,11 @@ class Fault:
     @property
     def status(self) -> int:
         return int(self.argument[:3])
+
+    @property
+    def length(self) -> int:
+        """How many bytes a `truncate` or `stall` lets pass."""
+        return int(self.argument.partition("x")[0])
 
     @property
     def authorization(self) -> str:

@@ -86,6 +86,8 @@ class Handler(BaseHTTPRequestHandler):
     # Headers and body leave in one write.
     wbufsize = -1
     server: Server
+    # Whether an answer that breaks off leaves the connection open.
+    stalls = False
 
     def do_GET(self) -> None:
         self.logged_path = unquote(urlsplit(self.path).path)
@@ -94,15 +96,17 @@ class Handler(BaseHTTPRequestHandler):
             return
         # Every fault that matches acts, in the order of the command line, until
         # one has answered; of those that spoil the file, the first counts.
-        spoiling = None
+        spoiling, changed = None, False
         for fault in self.server.faults:
             if not fault.happens(path):
                 continue
-            if fault.kind in ("truncate", "corrupt"):
+            if fault.kind == "change":
+                changed = True
+            elif fault.kind in ("truncate", "stall", "corrupt"):
                 spoiling = spoiling or fault
             elif self.act(fault):
                 return
-        self.answer_file(path, spoiling)
+        self.answer_file(path, spoiling, changed)
 
     do_HEAD = do_GET
 
@@ -164,11 +168,14 @@ class Handler(BaseHTTPRequestHandler):
         content_type = CONTENT_TYPES.get(Path(path).suffix, "application/octet-stream")
         return self.server.site.read(path), content_type
 
-    def answer_file(self, path: str, fault: faults.Fault | None) -> None:
+    def answer_file(self, path: str, fault: faults.Fault | None, changed: bool) -> None:
         body, content_type = self.read(path)
         if body is None:
             self.answer(HTTPStatus.NOT_FOUND)
             return
+        if changed:
+            # Another version of the file, with an ETag of its own.
+            body = faults.flip_a_byte(body)
         etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
         headers = {
             "ETag": etag,
@@ -182,7 +189,8 @@ class Handler(BaseHTTPRequestHandler):
         if matches(self.headers.get("If-None-Match"), etag):
             self.answer(HTTPStatus.NOT_MODIFIED, None, headers)
             return
-        limit = int(fault.argument) if fault and fault.kind == "truncate" else None
+        limit = fault.length if fault and fault.kind in ("truncate", "stall") else None
+        self.stalls = bool(fault and fault.kind == "stall")
         wanted = self.headers.get("Range")
         if self.headers.get("If-Range", etag) != etag:
             wanted = None
@@ -217,6 +225,9 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(body[:limit])
             if limit is not None and limit < len(body):
                 self.close_connection = True
+                if self.stalls:
+                    self.wfile.flush()
+                    self.wait_for_client_to_leave()
 
     def write_log(self, status: str) -> None:
         # Quoted again, or a path with a line break could forge a line.

@@ -11,6 +11,7 @@ use std::{
 use tempfile::TempDir;
 
 pub mod index;
+pub mod packages;
 
 /// The repository.
 pub fn root() -> &'static Path {

@@ -96,9 +96,6 @@ fn places(
             0o120_000 => return Err(wrong("it is a symlink, and a wheel has none")),
             _ => return Err(wrong("it is neither file nor directory")),
         }
-        if mode & 0o6000 != 0 {
-            return Err(wrong("it wants to run with the rights of its owner (setuid or setgid)"));
-        }
         if member.encrypted() {
             return Err(wrong("it is encrypted"));
         }
