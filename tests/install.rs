@@ -338,6 +338,7 @@ fn everything_that_a_wheel_can_bring() {
     let wheel = Wheel::new("tool", &[("tool/__init__.py", ""), ("tool-1.0.data/purelib/extra.py", "")])
         .file("tool-1.0.data/scripts/plain", b"#!/bin/sh\n", 0o100_644)
         .file("tool-1.0.data/scripts/script", b"#!python\nprint(1)\n", 0o100_644)
+        .file("tool-1.0.data/scripts/old", b"#!python3 -E\nprint(1)\n", 0o100_644)
         .file("tool-1.0.data/headers/tool.h", b"int x;\n", 0o100_644)
         .file("tool-1.0.data/data/share/tool/a,b", b"data\n", 0o100_644)
         .file("tool/run.sh", b"#!/bin/sh\n", 0o100_755)
@@ -354,6 +355,7 @@ fn everything_that_a_wheel_can_bring() {
     let mode = |path: &str| std::fs::metadata(place.path().join(path)).unwrap().mode() & 0o7777;
     assert_eq!(place.read("env/bin/plain"), "#!/bin/sh\n");
     assert_eq!(mode("env/bin/plain"), 0o755);
+    assert_eq!(place.read("env/bin/old"), "#!/p/bin/python1.0\nprint(1)\n");
     assert_eq!(mode(&format!("{site}/tool/run.sh")), 0o755);
     assert_eq!(place.read("env/include/python1.0/tool/tool.h"), "int x;\n");
     assert_eq!(place.read("env/share/tool/a,b"), "data\n");
@@ -370,6 +372,7 @@ fn everything_that_a_wheel_can_bring() {
     assert_eq!(
         paths,
         [
+            "../../../bin/old",
             "../../../bin/plain",
             "../../../bin/script",
             "../../../bin/tool",
@@ -454,6 +457,49 @@ fn packages_of_all_ages_and_shapes() {
     assert!(place.path().join("env/empty").is_dir());
     assert!(!place.path().join("env/unlisted").exists());
     assert_eq!(place.read("env/etc/old"), "prefix: /p\n");
+}
+
+#[test]
+fn byte_code_has_no_place_but_its_own() {
+    let Some(server) = Server::test_channel(&[]) else { return };
+    let place =
+        Place::with(&format!("channels: [\"{}\"]\ndependencies: [python=3.11]\n", crate::common::CHANNEL));
+    place.run(&["convert", "--quiet", "--mirror", &server.mirror()]).expect(0);
+    // Sources whose byte-code another package brings, whose directory is taken, and that are no Python at all.
+    let members = [
+        Member::file("lib/mine/a.py", "x = 1\n"),
+        Member::file("lib/taken/b.py", "x = 1\n"),
+        Member::file("lib/taken/__pycache__", "a file"),
+        Member::file("lib/mine/bad.py", "this is = no Python\n"),
+        Member::file("lib/mine/odd.cpython-39.py", "x = 1\n"),
+        Member::file("lib/mine/latin.py", b"# coding: cp1252\nx = '\xe9'\n"),
+    ];
+    let other = Conda::new("b", &[Member::file("lib/mine/__pycache__/a.cpython-311.pyc", "not valid here")]);
+    let artifacts = [Artifact::conda(&Conda::new("a", &members)), Artifact::conda(&other)];
+    let more = Place::new();
+    lock(&more, &artifacts);
+    let entries = more.read("conda-lock.yml");
+    let entries = entries.split("package:\n").nth(1).unwrap();
+    std::fs::remove_file(place.path().join("envlock.nix")).unwrap();
+    place.put("conda-lock.yml", place.read("conda-lock.yml") + entries);
+    let digest = |prefix: &str, threads: &str| {
+        let mirror = server.mirror();
+        let mut command =
+            place.command(&["install", "--prefix", "/p", "--into", prefix, "--json", "--mirror", &mirror]);
+        let output = command
+            .env("RAYON_NUM_THREADS", threads)
+            .env("ENVLOCK_CACHE", place.path().join(threads))
+            .output();
+        let ran = crate::common::Ran::from(output.unwrap()).expect(0);
+        serde_json::from_str::<serde_json::Value>(&ran.stdout).unwrap()["tree_digest"].clone()
+    };
+    assert_eq!(digest("one", "1"), digest("three", "3"));
+    let byte_code: Vec<String> =
+        contents(&place.path().join("one/lib/mine/__pycache__")).into_keys().collect();
+    assert_eq!(byte_code, ["a.cpython-311.pyc", "latin.cpython-311.pyc", "odd.cpython-39.cpython-311.pyc"]);
+    assert_ne!(place.read("one/lib/taken/__pycache__"), "");
+    let compiled = std::fs::read(place.path().join("one/lib/mine/__pycache__/a.cpython-311.pyc")).unwrap();
+    assert!(compiled.len() > 16 && compiled != b"not valid here");
 }
 
 #[test]

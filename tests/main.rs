@@ -29,3 +29,4 @@ mod pypi_faults;
 mod readers;
 mod readme;
 mod store;
+mod trees;

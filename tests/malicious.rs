@@ -77,6 +77,26 @@ fn a_symlink_and_a_file_written_through_it() {
 }
 
 #[test]
+fn symlinks_that_lead_out_by_way_of_others() {
+    // Each by itself stays in the tree.
+    refused(
+        conda(&[
+            Member::file("d/e/keep", ""),
+            Member::symlink("d/e/root", "../.."),
+            Member::symlink("up", "d/e/root/.."),
+        ]),
+        "it leads out of the tree, by way of other links",
+    );
+    // The same over two packages.
+    let place = Place::new();
+    let first = Conda::new("a", &[Member::file("d/e/keep", ""), Member::symlink("d/e/root", "../..")]);
+    let second = Conda::new("b", &[Member::symlink("up", "d/e/root/../..")]);
+    lock(&place, &[Artifact::conda(&first), Artifact::conda(&second)]);
+    let ran = place.run(&["install", "--prefix", "env"]).expect(8);
+    assert!(ran.stderr.contains("b-1.0-0.conda is not a sound package: up: it leads out"), "{}", ran.stderr);
+}
+
+#[test]
 fn hard_links_out_of_the_tree() {
     refused(conda(&[Member::link("link", EntryType::Link, "../../outside")]), "its path leads upwards");
     refused(conda(&[Member::link("link", EntryType::Link, "/etc/passwd")]), "its path is absolute");
@@ -150,12 +170,23 @@ fn another_package_than_the_lock_says() {
     let mut package = Conda::new("evil", &[Member::file("a", "x")]);
     package.index["name"] = "good".into();
     refused(Artifact::conda(&package), "it says it is good 1.0 0");
+    // Neither where its artifact has been unpacked before, under its own name.
+    let place = Place::new();
+    let sound = Artifact::conda(&Conda::new("good", &[Member::file("a", "x")]));
+    lock(&place, &[sound]);
+    place.run(&["install", "--prefix", "env"]).expect(0);
+    place.put("conda-lock.yml", place.read("conda-lock.yml").replace("name: good", "name: evil"));
+    let ran = place.run(&["install", "--prefix", "other"]).expect(8);
+    assert!(ran.stderr.contains("it says it is good 1.0 0"), "{}", ran.stderr);
 }
 
 #[test]
 fn the_records_of_the_installer() {
     refused(conda(&[Member::file("conda-meta/python-3.11.json", "{}")]), "only an installer writes there");
     refused(conda(&[Member::file("conda-meta/history", "")]), "only an installer writes there");
+    refused(conda(&[Member::file("conda-meta/python-3.11.json/x", "{}")]), "only an installer writes there");
+    refused(conda(&[Member::file("conda-meta/envlock/x", "{}")]), "only an installer writes there");
+    refused(conda(&[Member::file("conda-meta", "x")]), "only an installer writes there");
 }
 
 #[test]
@@ -230,7 +261,38 @@ fn a_name_of_a_gigabyte() {
     let mut info = Vec::new();
     archive.by_name("info-evil-1.0-0.tar.zst").unwrap().read_to_end(&mut info).unwrap();
     let bytes = zipped(&[("pkg-evil-1.0-0.tar.zst", bomb), ("info-evil-1.0-0.tar.zst", info)]);
-    refused(Artifact { bytes, ..Artifact::conda(&package) }, "expands to more than any real package");
+    refused(Artifact { bytes, ..Artifact::conda(&package) }, "it has names longer than any real package has");
+}
+
+#[test]
+fn many_files_that_are_mostly_holes() {
+    // A sparse member says how long it is without saying what is in it.
+    let hole = |index: u32| {
+        let mut header = tar::Header::new_gnu();
+        header.set_path(format!("hole-{index}")).unwrap();
+        header.set_entry_type(EntryType::GNUSparse);
+        header.set_mode(0o644);
+        header.set_size(0);
+        let size = format!("{:011o}\0", 400_u64 << 20);
+        header.as_gnu_mut().unwrap().realsize[..12].copy_from_slice(size.as_bytes());
+        let sparse = &mut header.as_gnu_mut().unwrap().sparse[0];
+        sparse.offset[..12].copy_from_slice(size.as_bytes());
+        sparse.numbytes[..12].copy_from_slice(b"00000000000\0");
+        header.set_cksum();
+        header.as_bytes().to_vec()
+    };
+    let names: Vec<_> = (0..4)
+        .map(|index| serde_json::json!({ "_path": format!("hole-{index}"), "path_type": "hardlink" }))
+        .collect();
+    let package = Conda::new("evil", &[]).paths(names.into());
+    let mut bytes: Vec<u8> = (0..4).flat_map(hole).collect();
+    bytes.extend([0; 1024]);
+    let whole = Artifact::conda(&package);
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(&whole.bytes)).unwrap();
+    let mut info = Vec::new();
+    std::io::Read::read_to_end(&mut archive.by_name("info-evil-1.0-0.tar.zst").unwrap(), &mut info).unwrap();
+    let bytes = zipped(&[("pkg-evil-1.0-0.tar.zst", zstd(&bytes)), ("info-evil-1.0-0.tar.zst", info)]);
+    refused(Artifact { bytes, ..whole }, "it expands to more than any real package of its size");
 }
 
 /// Installs a wheel beside a Python; it must be refused.

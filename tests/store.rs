@@ -130,6 +130,57 @@ fn a_file_that_never_ends_is_not_received() {
 }
 
 #[test]
+fn a_server_that_gives_the_same_beginning_for_ever() {
+    // After 100 bytes the line drops, and the rest is refused: that is no progress, however often.
+    let (place, server) = served(&[]);
+    let started = Instant::now();
+    drop(server);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let serving = std::thread::spawn(move || {
+        use std::io::{BufRead, BufReader, Write};
+        let mut count = 0;
+        for stream in listener.incoming().take(40) {
+            let mut stream = stream.unwrap();
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let ranged = lines
+                .map_while(Result::ok)
+                .take_while(|line| !line.is_empty())
+                .any(|line| line.to_lowercase().starts_with("range:"));
+            count += 1;
+            let answer = if ranged {
+                "HTTP/1.1 416 Range Not Satisfiable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                    .to_owned()
+            } else {
+                format!(
+                    "HTTP/1.1 200 OK\r\nContent-Length: 300000\r\nConnection: close\r\n\r\n{}",
+                    "x".repeat(100)
+                )
+            };
+            let _ = stream.write_all(answer.as_bytes());
+            if count > 30 {
+                break;
+            }
+        }
+    });
+    let mirror = format!("http://127.0.0.1:1={url}");
+    let output =
+        place.command(&["fetch", "--mirror", &mirror]).env("ENVLOCK_HTTP_TIMEOUT", "2").output().unwrap();
+    assert_eq!(Ran::from(output).code, 4);
+    assert!(started.elapsed() < Duration::from_mins(1));
+    drop(serving);
+}
+
+#[test]
+fn a_password_in_a_lock_is_refused() {
+    let (place, server) = served(&[]);
+    place.put("conda-lock.yml", place.read("conda-lock.yml").replace("http://", "http://me:hunter2@"));
+    let ran = fetch(&place, &server).expect(2);
+    assert!(ran.stderr.contains("the URL of a holds credentials"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
+}
+
+#[test]
 fn offline_asks_nobody() {
     let (place, server) = served(&[]);
     let mirror = format!("http://127.0.0.1:1={}", server.url);
@@ -347,15 +398,25 @@ fn a_bundle_carries_a_lock_where_no_network_is() {
 #[test]
 fn bundles_that_lie_are_refused() {
     let tar = crate::common::packages::tar;
-    let version = Member::file("envlock-bundle", "1\n");
+    let version = Member::file("envlock-bundle", "1\nlocks 7\nartifacts 7\n");
     let digest = sha256(b"content");
     for (members, code, sentence) in [
         (vec![], 2, "it is empty"),
         (vec![Member::file("locks/x", "")], 2, "it is not a bundle of envlock's"),
         (vec![Member::file("envlock-bundle", "2\n")], 2, "its version is 2, and only 1 is known here"),
+        (vec![version.clone(), Member::file("locks/conda-lock.yml", "")], 2, "it breaks off"),
+        (
+            vec![version.clone(), Member::file("locks/Makefile", "")],
+            2,
+            "locks/Makefile does not belong in a bundle",
+        ),
         (vec![version.clone(), Member::file("locks/../../x", "")], 2, "does not belong in a bundle"),
         (vec![version.clone(), Member::file("artifacts/../x", "")], 2, "does not belong in a bundle"),
-        (vec![version.clone(), Member::symlink("locks/x", "/etc")], 2, "locks/x is no plain file"),
+        (
+            vec![version.clone(), Member::symlink("locks/envlock.nix", "/etc")],
+            2,
+            "locks/envlock.nix is no plain file",
+        ),
         (
             vec![version.clone(), Member::file(&format!("artifacts/{digest}"), "other")],
             6,

@@ -1,6 +1,9 @@
 //! `envlock bundle`: locks and artifacts in one file, and out of it again.
 
-use std::path::Path;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use super::{fetch::packages, locked::Locked, trees::Builder};
 use crate::{
@@ -9,7 +12,7 @@ use crate::{
     fs, lock,
     printer::Printer,
     settings::Settings,
-    store::bundle,
+    store::{self, bundle},
 };
 
 /// Runs the command.
@@ -35,19 +38,9 @@ fn create(
 ) -> Result<ExitCode, Error> {
     let locked = Locked::load(lock)?;
     let packages = packages(&locked, platforms)?;
+    let _in_use = store::in_use(&settings.cache)?;
     Builder::new(&locked, source, settings, printer)?.fetch(packages.iter().copied())?;
-    let mut names: Vec<String> = vec![lock::NIX_FILE.to_owned()];
-    names.extend(locked.environments.iter().map(|environment| lock::file_name(&environment.name)));
-    let mut paths: Vec<_> = names.iter().map(|name| locked.directory.join(name)).collect();
-    paths.extend(locked.files.iter().cloned());
-    paths.sort();
-    paths.dedup();
-    let mut locks = Vec::new();
-    for path in paths {
-        if let (Some(text), Some(name)) = (fs::read_own(&path)?, path.file_name()) {
-            locks.push((name.to_string_lossy().into_owned(), text.into_bytes()));
-        }
-    }
+    let locks = lock_files(&locked)?;
     let artifacts: Vec<_> =
         packages.iter().map(|package| (package.sha256.as_str(), package.url.as_str())).collect();
     let size = {
@@ -63,12 +56,31 @@ fn create(
     Ok(ExitCode::Success)
 }
 
+/// The lock as files, under the names that envlock gives them, whatever the one that was named is called.
+pub(super) fn lock_files(locked: &Locked) -> Result<Vec<bundle::LockFile>, Error> {
+    let own = locked.files.first().map(|file| (lock::file_name(&locked.environments[0].name), file.clone()));
+    let own = own.filter(|(_, file)| file.extension().is_none_or(|extension| extension != "nix"));
+    let names = locked.environments.iter().map(|environment| lock::file_name(&environment.name));
+    let names = names.chain([lock::NIX_FILE.to_owned()]);
+    let mut files: BTreeMap<String, PathBuf> =
+        names.map(|name| (name.clone(), locked.directory.join(name))).collect();
+    files.extend(own);
+    let mut contents = Vec::new();
+    for (name, path) in files {
+        if let Some(text) = fs::read_own(&path)? {
+            contents.push((name, text.into_bytes()));
+        }
+    }
+    Ok(contents)
+}
+
 fn import(
     file: &Path,
     output: Option<&Path>,
     settings: &Settings,
     printer: &Printer,
 ) -> Result<ExitCode, Error> {
+    let _in_use = store::in_use(&settings.cache)?;
     let (locks, count) = {
         let _waiting = printer.waiting(format!("importing {}", file.display()));
         bundle::import(file, &settings.cache)?

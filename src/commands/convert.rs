@@ -60,6 +60,8 @@ pub(super) fn convert(
             })
         })
         .collect();
+    // Where nothing can be kept, there is nothing to prune either.
+    let _in_use = store::in_use(&settings.cache).ok();
     let runtime = super::runtime()?;
     let (solved, packages) = runtime.block_on(async {
         let conda = Resolver::new(&settings.cache, &network, mirrors.clone(), cache_only, printer);

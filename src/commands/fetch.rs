@@ -11,12 +11,14 @@ use crate::{
     printer::Printer,
     settings::Settings,
     spec::{self, environment::parse_platform},
+    store,
 };
 
 /// Runs the command.
 pub(super) fn fetch(arguments: &Fetch, settings: &Settings, printer: &Printer) -> Result<ExitCode, Error> {
     let locked = Locked::load(&arguments.lock)?;
     let packages = packages(&locked, &arguments.platform)?;
+    let _in_use = store::in_use(&settings.cache)?;
     let builder = Builder::new(&locked, &arguments.source, settings, printer)?;
     let fetched = builder.fetch(packages.iter().copied())?;
     if arguments.json {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::{
+    bundle::lock_files,
     locked::Locked,
     trees::{Builder, RUNTIME_PREFIX, SYSTEM_PREFIX, USER_PREFIX, request},
 };
@@ -56,27 +57,33 @@ pub(super) fn build(
 
     let builder = Builder::new(&locked, &arguments.source, settings, printer)?;
     let files = Files::open(&settings.cache)?;
-    let manifest = |request| builder.manifest(&request, &files, false);
-    let runtime = manifest(request(&runtime, RUNTIME_PREFIX, false))?;
-    let user_tree = manifest(request(&user, USER_PREFIX, true))?;
-    let system = system.map(|system| manifest(request(&system, SYSTEM_PREFIX, true))).transpose()?;
-
-    let lock = lock_files(&locked)?;
-    let content = Content {
-        role: name,
-        services: role,
-        runtime: &runtime,
-        user: &user_tree,
-        system: system.as_ref(),
-        lock: &lock,
-    };
     let output = arguments.output.clone().unwrap_or_else(|| PathBuf::from(format!("{name}-image.tar")));
     let time = settings.source_date_epoch()?.unwrap_or(fs::TREE_TIME);
-    let built = {
+    let lock = lock_files(&locked)?;
+    let write = |rebuild: bool| {
+        let manifest = |request| builder.manifest(&request, &files, rebuild);
+        let system =
+            system.as_ref().map(|system| manifest(request(system, SYSTEM_PREFIX, true))).transpose()?;
+        let (runtime, user_tree) = (
+            manifest(request(&runtime, RUNTIME_PREFIX, false))?,
+            manifest(request(&user, USER_PREFIX, true))?,
+        );
+        let content = Content {
+            role: name,
+            services: role,
+            runtime: &runtime,
+            user: &user_tree,
+            system: system.as_ref(),
+            lock: &lock,
+        };
         let _waiting = printer.waiting(format!("writing {}", output.display()));
-        image::build(&content, user.platform, time, &files, &output)?
+        Ok((image::build(&content, user.platform, time, &files, &output)?, user_tree.digest()))
     };
-    let digest = user_tree.digest();
+    let (built, digest) = match write(false) {
+        // The store has lost a file since its manifest was kept: from the artifacts, then.
+        Err(Error::Image(image::Error::Lost { .. })) => write(true)?,
+        result => result?,
+    };
     if arguments.json {
         printer.data(json!({
             "archive": output,
@@ -91,18 +98,4 @@ pub(super) fn build(
     printer.note(format_args!("image sha256:{}", built.image));
     printer.note(format_args!("treeDigest {digest}"));
     Ok(ExitCode::Success)
-}
-
-/// The lock as files, which the image carries.
-fn lock_files(locked: &Locked) -> Result<Vec<(String, Vec<u8>)>, Error> {
-    let mut names = vec![lock::NIX_FILE.to_owned()];
-    names.extend(locked.environments.iter().map(|environment| lock::file_name(&environment.name)));
-    names.sort();
-    let mut files = Vec::new();
-    for name in names {
-        if let Some(text) = fs::read_own(&locked.directory.join(&name))? {
-            files.push((name, text.into_bytes()));
-        }
-    }
-    Ok(files)
 }

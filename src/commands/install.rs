@@ -16,7 +16,7 @@ use crate::{
     settings::Settings,
     spec,
     store::Files,
-    tree::{self, Manifest, Marker, Request},
+    tree::{self, Manifest, Marker, Request, TreePath},
 };
 
 /// Runs the command.
@@ -47,6 +47,8 @@ pub(super) fn install(
     let stage = Stage::begin(&target, waiting)?;
     let place = Place { root: &stage.tree(), copies: arguments.copy };
     let manifest = builder.build(&request, &files, place)?;
+    // What has come there meanwhile must not be lost either.
+    what_is_there(&target, &request, arguments.force, settings)?;
     stage.publish()?;
     report(arguments, &request, &manifest, false, printer)
 }
@@ -118,7 +120,9 @@ fn what_is_there(
         })
         .map(|(path, _)| path)
         // What Python wrote on its own is no loss.
-        .filter(|path| !path.contains("__pycache__/"))
+        .filter(|path| {
+            TreePath::parse(path.as_bytes()).is_ok_and(|path| path.source_of_byte_code().is_none())
+        })
         .collect();
     if extra.is_empty() {
         return Ok(None);

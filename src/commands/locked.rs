@@ -90,7 +90,7 @@ impl Locked {
         }
         let name = environment_of(&file);
         let mut environment = conda_lock::read(&file, &name, &text(&file)?)?;
-        check_hashes(&file, &environment)?;
+        check_packages(&file, &environment)?;
         let nix_file = directory.join(lock::NIX_FILE);
         let project = fs::read_own(&nix_file)?.map(|text| nix::read(&nix_file, &text)).transpose()?;
         let mut files = vec![file.clone()];
@@ -215,12 +215,17 @@ fn platform_of(environment: &LockedEnvironment, wanted: Option<&str>) -> Result<
     Err(spec::Error::usage(message, format!("it is locked for {}", known())).into())
 }
 
-/// A lock that was made elsewhere may lack a sha256, or have what is none.
-fn check_hashes(file: &Path, environment: &LockedEnvironment) -> Result<(), Error> {
-    let packages = environment.platforms.values().flat_map(|locked| &locked.packages);
+/// A lock that was made elsewhere may lack a sha256, have what is none, or hold a password.
+fn check_packages(file: &Path, environment: &LockedEnvironment) -> Result<(), Error> {
+    let packages = || environment.platforms.values().flat_map(|locked| &locked.packages);
+    if let Some(package) = packages().find(|package| spec::channel::redact(&package.url) != package.url) {
+        let message = format!("{}: the URL of {} holds credentials", file.display(), package.name);
+        let hint = "lock anew with envlock, which keeps them in ~/.netrc or in environment variables";
+        return Err(spec::Error::usage(message, hint).into());
+    }
     let is_hash =
         |text: &str| text.len() == 64 && text.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'));
-    match packages.into_iter().find(|package| !is_hash(&package.sha256)) {
+    match packages().find(|package| !is_hash(&package.sha256)) {
         Some(package) => Err(lock::Error {
             path: file.to_path_buf(),
             message: format!("the sha256 of {} is `{}`, which is none", package.name, package.sha256),

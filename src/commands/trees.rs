@@ -1,6 +1,6 @@
 //! Trees for the commands that need them: artifacts are fetched where they must, everything else comes from the store.
 
-use std::{cell::Cell, path::Path};
+use std::{cell::Cell, collections::BTreeSet, path::Path};
 
 use rattler_conda_types::Subdir;
 
@@ -120,22 +120,26 @@ impl<'a> Builder<'a> {
     ) -> Result<Manifest, Error> {
         tree::check_kinds(request.packages)?;
         self.fetch(request.packages.iter())?;
-        let result = self.try_derive(request, files, place, rebuild);
-        match &result {
-            Err(Error::Tree(tree::Error::Stale { .. })) if !rebuild => {}
-            Err(Error::Tree(tree::Error::Store(error @ store::Error::Damaged { path, .. })))
-                if !self.offline =>
-            {
-                self.printer.warning(format_args!("{error}; it is fetched again"));
-                fs::remove_file(path)?;
-                self.fetch(request.packages.iter())?;
+        let mut anew = rebuild;
+        let mut fetched_again = BTreeSet::new();
+        loop {
+            let result = self.try_derive(request, files, place, anew);
+            match &result {
+                Err(Error::Tree(tree::Error::Stale { .. })) if !anew => anew = true,
+                Err(Error::Tree(tree::Error::Store(error @ store::Error::Damaged { path, .. })))
+                    // Once each: a server may serve the damage itself.
+                    if !self.offline && fetched_again.insert(path.clone()) =>
+                {
+                    self.printer.warning(format_args!("{error}; it is fetched again"));
+                    fs::remove_file(path)?;
+                    self.fetch(request.packages.iter())?;
+                }
+                _ => return result,
             }
-            _ => return result,
+            if let Some(place) = place {
+                place.empty()?;
+            }
         }
-        if let Some(place) = place {
-            place.empty()?;
-        }
-        self.try_derive(request, files, place, true)
     }
 
     fn try_derive(

@@ -175,6 +175,16 @@ pub fn read_own(path: &Path) -> Result<Option<String>, Error> {
     }
 }
 
+/// Reads a file that the cache or a prefix keeps for envlock; `None` if there is none. Whoever reads it decides
+/// whether it is any good.
+pub fn read_kept(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    match read_bytes(path) {
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotADirectory => Ok(None),
+        bytes => bytes.map(Some),
+    }
+}
+
 /// Writes a file of envlock's own, whole or not at all.
 pub fn write_own(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let mut file = temporary_in(path.parent().unwrap_or(Path::new("")))?;

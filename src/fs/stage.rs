@@ -9,12 +9,15 @@ use std::{
     ffi::OsString,
     fs::{File, Permissions},
     io::ErrorKind,
-    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
-use rustix::fs::{AtFlags, CWD, RenameFlags, Timespec, Timestamps};
+use rustix::{
+    fs::{AtFlags, CWD, OFlags, RenameFlags, Timespec, Timestamps},
+    io::Errno,
+};
 
 use super::{Error, TEMPORARY};
 
@@ -52,9 +55,10 @@ impl Stage {
                 Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(failed(error)),
                 _ => {}
             }
-            let lock = match File::open(&place) {
+            let lock = match open_directory(&place) {
                 // Whoever had it is done and has removed it.
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                // A link in its place leads who knows where.
                 lock => lock.map_err(failed)?,
             };
             if lock.try_lock().is_err() {
@@ -90,12 +94,22 @@ impl Stage {
                 std::fs::rename(&tree, &self.target).map_err(failed)?;
             }
             Err(error) => return Err(failed(error)),
-            Ok(_) => {
-                rustix::fs::renameat_with(CWD, &tree, CWD, &self.target, RenameFlags::EXCHANGE)
-                    .map_err(|error| failed(error.into()))?;
-            }
+            Ok(_) => match rustix::fs::renameat_with(CWD, &tree, CWD, &self.target, RenameFlags::EXCHANGE) {
+                Err(Errno::INVAL | Errno::NOSYS) => self.replace(&tree).map_err(failed)?,
+                exchanged => exchanged.map_err(|error| failed(error.into()))?,
+            },
         }
         Ok(())
+    }
+
+    /// The second best way, where the file system cannot exchange: for a moment there is nothing.
+    fn replace(&self, tree: &Path) -> std::io::Result<()> {
+        let old = self.place.join("old");
+        std::fs::rename(&self.target, &old)?;
+        std::fs::rename(tree, &self.target).inspect_err(|_| {
+            // The first error is the one to tell.
+            let _ = std::fs::rename(&old, &self.target);
+        })
     }
 }
 
@@ -206,7 +220,14 @@ pub fn hard_link(from: &Path, to: &Path) -> Result<bool, Error> {
 
 /// [`settle_in_tree`] for a directory, when all that is in it is there.
 pub fn settle_directory(path: &Path) -> Result<(), Error> {
-    settle_in_tree(&super::open(path)?, path, true)
+    let directory = open_directory(path).map_err(Error::io("write", path))?;
+    settle_in_tree(&directory, path, true)
+}
+
+/// Opens a directory that is one, and no link to one.
+fn open_directory(path: &Path) -> std::io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::DIRECTORY;
+    File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path)
 }
 
 #[cfg(test)]

@@ -127,7 +127,7 @@ fn configuration(
         .map_err(oci)?;
     ImageConfigurationBuilder::default()
         .created(created)
-        .architecture(architecture(platform))
+        .architecture(architecture(platform)?)
         .os(Os::Linux)
         .config(process(content)?)
         .rootfs(RootFsBuilder::default().typ("layers").diff_ids(diff_ids).build().map_err(oci)?)
@@ -163,7 +163,7 @@ fn process(content: &Content) -> Result<Config, Error> {
 fn index(image: &str, size: u64, platform: Subdir, name: &str) -> Result<ImageIndex, Error> {
     let mut manifest = descriptor(MediaType::ImageManifest, image, size)?;
     let platform =
-        oci_spec::image::PlatformBuilder::default().architecture(architecture(platform)).os(Os::Linux);
+        oci_spec::image::PlatformBuilder::default().architecture(architecture(platform)?).os(Os::Linux);
     manifest.set_platform(Some(platform.build().map_err(oci)?));
     manifest.set_annotations(Some(HashMap::from([
         ("io.containerd.image.name".to_owned(), format!("docker.io/library/{name}")),
@@ -183,13 +183,14 @@ fn descriptor(kind: MediaType, digest: &str, size: u64) -> Result<oci_spec::imag
 }
 
 /// The name that OCI, as Go, has for the architecture of a conda platform.
-fn architecture(platform: Subdir) -> Arch {
-    match platform.arch() {
+fn architecture(platform: Subdir) -> Result<Arch, Error> {
+    Ok(match platform.arch() {
         Some(CondaArch::Aarch64 | CondaArch::Arm64) => Arch::ARM64,
         Some(CondaArch::Ppc64le) => Arch::PowerPC64le,
         Some(CondaArch::S390X) => Arch::s390x,
-        _ => Arch::Amd64,
-    }
+        Some(CondaArch::X86_64) => Arch::Amd64,
+        _ => return Err(oci(format!("there are no containers for {}", platform.as_str()))),
+    })
 }
 
 fn oci(error: impl std::fmt::Display) -> Error {

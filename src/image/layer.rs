@@ -122,6 +122,7 @@ pub(super) fn of_tree(manifest: &Manifest, files: &Files, path: PathBuf, time: u
                 writer.file(&place, *executable, *size, &mut content)?;
                 // The image is what the manifest says, not what a link into the store may have become.
                 if hex(&content.hasher.finalize()) != *sha256 {
+                    fs::remove_file(&files.path(sha256, *executable))?;
                     return Err(Error::Lost {
                         path: path.clone(),
                         environment: manifest.marker.environment.clone(),

@@ -1,7 +1,7 @@
 //! One file with locks and all their artifacts, for machines without a network.
 //!
-//! It is a plain tar file (artifacts are compressed already): `envlock-bundle`, which states the version, then
-//! `locks/NAME` and `artifacts/SHA256`, each sorted. The same locks give the same bytes. Nothing is believed on the
+//! It is a plain tar file (artifacts are compressed already): `envlock-bundle`, which states the version and how much
+//! follows, then `locks/NAME` and `artifacts/SHA256`, each sorted. The same locks give the same bytes. Nothing is believed on the
 //! way in: every artifact is hashed, every name is checked.
 
 use std::{
@@ -13,15 +13,23 @@ use sha2::{Digest, Sha256};
 use tar::{Archive, Builder, EntryType, Header};
 
 use super::{Error, artifact_path};
-use crate::{fs, lock::fingerprint::hex};
+use crate::{
+    fs,
+    lock::{NIX_FILE, file_name, fingerprint::hex},
+    spec::USER,
+};
 
 const VERSION_FILE: &str = "envlock-bundle";
-const VERSION: &str = "1\n";
 /// A lock is text that people review.
 const LOCK_LIMIT: u64 = 64 << 20;
 
 /// A file of a project, by name.
 pub type LockFile = (String, Vec<u8>);
+
+/// The first member: version 1, so many locks and artifacts.
+fn head(locks: usize, artifacts: usize) -> String {
+    format!("1\nlocks {locks}\nartifacts {artifacts}\n")
+}
 
 /// Writes a bundle of locks, and of artifacts by (sha256, URL), which the store has.
 pub fn create(
@@ -34,16 +42,17 @@ pub fn create(
     let file =
         fs::temporary_in(path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
     let mut tar = Builder::new(std::io::BufWriter::with_capacity(1 << 18, file));
-    append(&mut tar, VERSION_FILE, VERSION.len() as u64, VERSION.as_bytes()).map_err(failed)?;
     let mut locks: Vec<_> = locks.iter().collect();
     locks.sort();
+    let mut artifacts = artifacts.to_vec();
+    artifacts.sort_unstable();
+    artifacts.dedup_by_key(|(sha256, _)| *sha256);
+    let head = head(locks.len(), artifacts.len());
+    append(&mut tar, VERSION_FILE, head.len() as u64, head.as_bytes()).map_err(failed)?;
     for (name, content) in locks {
         append(&mut tar, &format!("locks/{name}"), content.len() as u64, content.as_slice())
             .map_err(failed)?;
     }
-    let mut artifacts = artifacts.to_vec();
-    artifacts.sort_unstable();
-    artifacts.dedup_by_key(|(sha256, _)| *sha256);
     for (sha256, url) in artifacts {
         let content = super::open(cache, sha256, url)?;
         let size = fs::size(&artifact_path(cache, sha256)).unwrap_or_default();
@@ -72,7 +81,7 @@ pub fn import(path: &Path, cache: &Path) -> Result<(Vec<LockFile>, usize), Error
     let wrong = |reason: String| Error::Bundle { path: path.to_path_buf(), reason };
     let unreadable = |error: std::io::Error| wrong(crate::causes::chain(&error));
     let mut archive = Archive::new(std::io::BufReader::with_capacity(1 << 18, fs::open(path)?));
-    let (mut locks, mut count, mut version) = (Vec::<LockFile>::new(), 0, None);
+    let (mut locks, mut count, mut stated) = (Vec::<LockFile>::new(), 0, None);
     for member in archive.entries().map_err(unreadable)? {
         let mut member = member.map_err(unreadable)?;
         let name = String::from_utf8(member.path_bytes().into_owned())
@@ -80,19 +89,20 @@ pub fn import(path: &Path, cache: &Path) -> Result<(Vec<LockFile>, usize), Error
         if member.header().entry_type() != EntryType::Regular {
             return Err(wrong(format!("{name} is no plain file")));
         }
-        if version.is_none() && name != VERSION_FILE {
+        if stated.is_none() && name != VERSION_FILE {
             return Err(wrong("it is not a bundle of envlock's".to_owned()));
         }
         match name.split_once('/') {
             None if name == VERSION_FILE => {
                 let mut text = String::new();
-                (&mut member).take(64).read_to_string(&mut text).map_err(unreadable)?;
-                if text != VERSION {
-                    return Err(wrong(format!("its version is {}, and only 1 is known here", text.trim())));
+                (&mut member).take(256).read_to_string(&mut text).map_err(unreadable)?;
+                let version = text.lines().next().unwrap_or_default();
+                if version != "1" {
+                    return Err(wrong(format!("its version is {version}, and only 1 is known here")));
                 }
-                version = Some(text);
+                stated = Some(text);
             }
-            Some(("locks", file)) if is_plain(file) => {
+            Some(("locks", file)) if is_lock(file) => {
                 let mut content = Vec::new();
                 (&mut member).take(LOCK_LIMIT + 1).read_to_end(&mut content).map_err(unreadable)?;
                 if content.len() as u64 > LOCK_LIMIT {
@@ -107,9 +117,11 @@ pub fn import(path: &Path, cache: &Path) -> Result<(Vec<LockFile>, usize), Error
             _ => return Err(wrong(format!("{name} does not belong in a bundle"))),
         }
     }
-    match version {
-        Some(_) => Ok((locks, count)),
+    match stated {
         None => Err(wrong("it is empty".to_owned())),
+        // What is there is sound and stays; what is missing must be told of.
+        Some(stated) if stated != head(locks.len(), count) => Err(wrong("it breaks off".to_owned())),
+        Some(_) => Ok((locks, count)),
     }
 }
 
@@ -138,6 +150,9 @@ fn is_sha256(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-fn is_plain(name: &str) -> bool {
-    !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0'])
+/// A bundle may write locks, and no other file of a project.
+fn is_lock(name: &str) -> bool {
+    let is_plain = !name.starts_with('.') && !name.contains(['/', '\\', '\0']);
+    is_plain
+        && (name == NIX_FILE || name == file_name(USER) || name.ends_with(&format!(".{}", file_name(USER))))
 }

@@ -7,7 +7,7 @@ use std::{fs::File, io::Write, path::PathBuf, time::Duration};
 use futures::StreamExt;
 use http::{
     HeaderValue, StatusCode,
-    header::{CONTENT_RANGE, ETAG, HeaderMap, IF_RANGE, RANGE, RETRY_AFTER},
+    header::{ACCEPT_ENCODING, CONTENT_RANGE, ETAG, HeaderMap, IF_RANGE, RANGE, RETRY_AFTER},
 };
 use rattler_digest::Md5;
 use rattler_networking::LazyClient;
@@ -27,6 +27,8 @@ pub(super) struct Partial {
     pub(super) file: File,
     pub(super) path: PathBuf,
     pub(super) sink: Sink,
+    /// Whether it was put together from several answers.
+    pub(super) resumed: bool,
 }
 
 /// What the bytes so far amount to.
@@ -58,6 +60,7 @@ impl Partial {
         let emptied = self.file.set_len(0).and_then(|()| self.file.rewind());
         emptied.map_err(fs::Error::write(&self.path))?;
         self.sink = Sink::default();
+        self.resumed = false;
         Ok(())
     }
 }
@@ -81,15 +84,15 @@ pub(super) async fn download(
     let unreachable = |reason: String| Error::Unreachable { url: shown.to_owned(), reason };
     // The version that the bytes so far are of; of an earlier process' bytes only their hash can tell.
     let mut version: Option<HeaderValue> = None;
-    let mut failures = 0;
+    let (mut failures, mut furthest) = (0, partial.sink.size);
     loop {
-        let before = partial.sink.size;
         let (reason, after) = match request(client, shown, from, partial, limit, &mut version).await? {
             Outcome::Done => return Ok(()),
             Outcome::Again { reason, after } => (reason, after),
         };
         // Whoever gets on is not stuck, however often the line drops.
-        failures = if partial.sink.size > before { 1 } else { failures + 1 };
+        failures = if partial.sink.size > furthest { 1 } else { failures + 1 };
+        furthest = furthest.max(partial.sink.size);
         if failures >= ATTEMPTS {
             return Err(unreachable(reason));
         }
@@ -111,7 +114,8 @@ async fn request(
 ) -> Result<Outcome, Error> {
     let unreachable = |reason: String| Error::Unreachable { url: shown.to_owned(), reason };
     let begun = partial.sink.size;
-    let mut request = client.client().get(from.clone());
+    // What is hashed are the bytes of the file, not what a server makes of them on the way.
+    let mut request = client.client().get(from.clone()).header(ACCEPT_ENCODING, "identity");
     if begun > 0 {
         request = request.header(RANGE, format!("bytes={begun}-"));
         if let Some(version) = &version {
@@ -124,7 +128,7 @@ async fn request(
     };
     match response.status() {
         StatusCode::OK => partial.reset()?,
-        StatusCode::PARTIAL_CONTENT if begins_at(response.headers(), begun) => {}
+        StatusCode::PARTIAL_CONTENT if begins_at(response.headers(), begun) => partial.resumed = true,
         // What we have is longer than what there is, or of something else: from the start, then.
         StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE if begun > 0 => {
             partial.reset()?;
@@ -146,6 +150,8 @@ async fn request(
     }
     // A weak validator says nothing about bytes.
     *version = response.headers().get(ETAG).filter(|tag| !tag.as_bytes().starts_with(b"W/")).cloned();
+    let stated = response.content_length().map(|length| partial.sink.size + length);
+    let whole = total(response.headers()).or(stated).or(limit);
     let mut body = response.bytes_stream();
     while let Some(piece) = body.next().await {
         let piece = match piece {
@@ -165,7 +171,15 @@ async fn request(
         }
         partial.add(&piece)?;
     }
+    if whole.is_some_and(|whole| partial.sink.size < whole) {
+        return Ok(Outcome::Again { reason: "the answer breaks off".to_owned(), after: None });
+    }
     Ok(Outcome::Done)
+}
+
+/// The size of the whole file, as `Content-Range: bytes FIRST-LAST/SIZE` states it.
+fn total(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_RANGE)?.to_str().ok()?.rsplit_once('/')?.1.parse().ok()
 }
 
 /// Whether `Content-Range: bytes FIRST-LAST/SIZE` begins at `first`.

@@ -99,18 +99,12 @@ impl Fetcher {
         let path = self.cache.join("artifacts").join("partial").join(format!("{}.part", wanted.sha256));
         let Some(mut partial) = self.partial(&path, wanted).await? else { return Ok(0) };
         let begun = partial.sink.size;
-        let received = match wanted.from.to_file_path() {
-            Ok(file) => {
-                partial.reset()?;
-                copy(&file, &mut partial)
-            }
-            Err(()) => download(&self.client, &wanted.url, &wanted.from, &mut partial, wanted.size).await,
-        };
+        let mut received = self.receive(wanted, &mut partial).await;
         let mut found = hex(&sha2::Digest::finalize(partial.sink.sha256.clone()));
-        if received.is_ok() && found != wanted.sha256 && begun > 0 {
-            // What an earlier process had was of something else.
+        if received.is_ok() && found != wanted.sha256 && (begun > 0 || partial.resumed) {
+            // Its parts were of different files: all of one, then.
             partial.reset()?;
-            download(&self.client, &wanted.url, &wanted.from, &mut partial, wanted.size).await?;
+            received = self.receive(wanted, &mut partial).await;
             found = hex(&sha2::Digest::finalize(partial.sink.sha256.clone()));
         }
         if let Err(error) = received {
@@ -139,6 +133,17 @@ impl Fetcher {
         Ok(partial.sink.size)
     }
 
+    /// Receives what is missing of an artifact.
+    async fn receive(&self, wanted: &Wanted, partial: &mut Partial) -> Result<(), Error> {
+        match local(&wanted.from) {
+            Some(file) => {
+                partial.reset()?;
+                copy(&file, partial)
+            }
+            None => download(&self.client, &wanted.url, &wanted.from, partial, wanted.size).await,
+        }
+    }
+
     /// What earlier processes have received of an artifact, locked; `None` if it is there by now.
     async fn partial(&self, path: &Path, wanted: &Wanted) -> Result<Option<Partial>, Error> {
         loop {
@@ -160,7 +165,7 @@ impl Fetcher {
                 }
             }
             file.seek(SeekFrom::End(0)).map_err(fs::Error::read(path))?;
-            return Ok(Some(Partial { file, path: path.to_path_buf(), sink }));
+            return Ok(Some(Partial { file, path: path.to_path_buf(), sink, resumed: false }));
         }
     }
 
@@ -176,8 +181,9 @@ impl Fetcher {
         let shown = url.to_string();
         let temporary = fs::temporary_in(&self.cache.join("artifacts"))?;
         let file = temporary.reopen().map_err(fs::Error::write(temporary.path()))?;
-        let mut partial = Partial { file, path: temporary.path().to_path_buf(), sink: Sink::default() };
-        if let Ok(path) = from.to_file_path() {
+        let path = temporary.path().to_path_buf();
+        let mut partial = Partial { file, path, sink: Sink::default(), resumed: false };
+        if let Some(path) = local(from) {
             copy(&path, &mut partial)?;
         } else if self.offline {
             return Err(Error::NotCached { url: shown });
@@ -225,6 +231,11 @@ impl Fetcher {
         content.read_to_end(&mut bytes).map_err(fs::Error::read(&path))?;
         Ok(bytes)
     }
+}
+
+/// The path of a `file:` URL. (`to_file_path` alone takes `http://localhost/` for one, too.)
+fn local(url: &Url) -> Option<PathBuf> {
+    if url.scheme() == "file" { url.to_file_path().ok() } else { None }
 }
 
 fn copy(from: &Path, to: &mut Partial) -> Result<(), Error> {

@@ -103,6 +103,11 @@ pub fn artifact_path(cache: &Path, sha256: &str) -> PathBuf {
     cache.join("artifacts").join("sha256").join(&sha256[..2.min(sha256.len())]).join(sha256)
 }
 
+/// Keeps others from pruning the cache until it is dropped.
+pub fn in_use(cache: &Path) -> Result<std::fs::File, fs::Error> {
+    fs::lock_directory(cache, false)
+}
+
 /// Removes what broken downloads left; returns how many files.
 pub fn prune_leftovers(cache: &Path) -> Result<usize, fs::Error> {
     let artifacts = cache.join("artifacts");

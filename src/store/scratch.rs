@@ -52,9 +52,9 @@ impl Scratch {
 fn sweep(place: &Path, ours: &Path) {
     for name in fs::names(place).unwrap_or_default() {
         let path = place.join(name);
-        let dead = path != ours && fs::open(&path).is_ok_and(|file| file.try_lock().is_ok());
-        if dead {
-            // What stays is swept by the next one.
+        let Some(file) = fs::open(&path).ok().filter(|_| path != ours) else { continue };
+        if file.try_lock().is_ok() {
+            // With the lock held, nobody begins to use it. What stays is swept by the next one.
             let _ = fs::remove_tree(&path);
         }
     }

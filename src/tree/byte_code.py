@@ -32,10 +32,10 @@ with open(listed, "rb") as lines:
 for path in filter(None, paths):
     place = os.path.join(root, path)
     loader = importlib.machinery.SourceFileLoader("<py_compile>", place)
+    source = loader.get_data(place)
     try:
-        source = loader.get_data(place)
         code = loader.source_to_code(source, os.path.join(prefix, path))
-    except Exception:
+    except (SyntaxError, ValueError, OverflowError, RecursionError):
         continue
     content = importlib.util.MAGIC_NUMBER + header(place, source) + marshal.dumps(code)
     target = importlib.util.cache_from_source(path)

@@ -22,6 +22,8 @@ use crate::{
 };
 
 const SCRIPT: &str = include_str!("byte_code.py");
+/// How many sources one process compiles.
+const SOURCES_AT_ONCE: usize = 256;
 /// How long a line of its output may be: a number and a path.
 const LINE_LIMIT: u64 = 8192;
 
@@ -53,12 +55,19 @@ pub(super) fn compile(
 ) -> Result<Entries, Error> {
     let is_source = |path: &&String| Path::new(path).extension().is_some_and(|extension| extension == "py");
     let sources = manifest.entries.iter().filter(|(_, (entry, _))| matches!(entry, Entry::File { .. }));
-    let sources: Vec<&String> = sources.map(|(path, _)| path).filter(is_source).collect();
-    let workers = rayon::current_num_threads().min(sources.len().div_ceil(32)).max(1);
-    // Every worker gets every so-manieth, so that none gets all the large ones.
-    let list =
-        |worker| sources.iter().skip(worker).step_by(workers).map(|path| path.as_str()).collect::<Vec<_>>();
-    let lists: Vec<String> = (0..workers).map(|worker| list(worker).join("\n")).collect();
+    // Where something else than a directory would hold it, there is no byte-code.
+    let has_place = |path: &&String| {
+        let (directory, _) = path.rsplit_once('/').unwrap_or_default();
+        let place = TreePath::parse(format!("{directory}/__pycache__").as_bytes());
+        let held = place.ok().and_then(|place| manifest.entries.get(&*place));
+        held.is_none_or(|(entry, _)| matches!(entry, Entry::Directory))
+    };
+    let sources: Vec<&String> = sources.map(|(path, _)| path).filter(is_source).filter(has_place).collect();
+    // A list is one process: what its earlier sources leave behind in it must not depend on the number of cores.
+    let lists: Vec<String> = sources
+        .chunks(SOURCES_AT_ONCE)
+        .map(|list| list.iter().map(|path| path.as_str()).collect::<Vec<_>>().join("\n"))
+        .collect();
     let directory = files.scratch().fresh();
     fs::create_directory(&directory)?;
     let script = directory.join("byte_code.py");
@@ -73,7 +82,7 @@ pub(super) fn compile(
         let owner = |path: &TreePath| Some(manifest.entries.get(&path.source_of_byte_code()?)?.1);
         receive(&mut compiled, files, &owner)
     };
-    let written: Vec<Entries> = lists.par_iter().map(run).collect::<Result<_, Error>>()?;
+    let written: Vec<Entries> = lists.par_iter().with_max_len(1).map(run).collect::<Result<_, Error>>()?;
     let mut added: Entries = written.into_iter().flatten().collect();
     let parents: BTreeSet<String> =
         added.keys().filter_map(|path| path.rsplit_once('/')).map(|(parent, _)| parent.to_owned()).collect();

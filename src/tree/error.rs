@@ -2,6 +2,9 @@
 
 use crate::{fs, lock::Package, store};
 
+/// How much of a member's name is shown: it may be a megabyte long.
+const MEMBER_SHOWN: usize = 200;
+
 /// Why a tree cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -50,7 +53,12 @@ pub enum Error {
 impl Error {
     /// An artifact with something wrong in it.
     pub(super) fn unsound(package: &Package, member: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self::Unsound { artifact: package.file_name(), member: Some(member.into()), reason: reason.into() }
+        let member: String = member.into();
+        let shown = match member.char_indices().nth(MEMBER_SHOWN) {
+            Some((end, _)) => format!("{}…", &member[..end]),
+            None => member,
+        };
+        Self::Unsound { artifact: package.file_name(), member: Some(shown), reason: reason.into() }
     }
 
     /// An artifact that is wrong as a whole.

@@ -157,8 +157,8 @@ impl Context<'_> {
     fn script(&self, package: &Package, path: &str, file: &File) -> Result<Entry, Error> {
         let content = self.content(package, path, file)?;
         let end = content.iter().position(|byte| *byte == b'\n').unwrap_or(content.len());
-        let first = content[..end].trim_ascii_end();
-        if first != b"#!python" && first != b"#!pythonw" {
+        // Options and versions behind it go, as they do with pip.
+        if !content.starts_with(b"#!python") {
             return self.generated(&content, true);
         }
         let mut script = self.python()?.shebang(self.request.prefix).into_bytes();

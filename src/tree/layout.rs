@@ -46,23 +46,17 @@ pub(super) fn layout<'a>(
     unpacked: &'a Unpacked,
     python: Option<&PythonInfo>,
 ) -> Result<Vec<Item<'a>>, Error> {
-    let mut items = match &unpacked.about {
+    let items = match &unpacked.about {
         About::Conda { index, entry_points } => {
             let python =
                 if index.noarch.is_python() { Some(python.ok_or_else(|| no_python(package))?) } else { None };
             conda(package, unpacked, entry_points, python)?
         }
-        About::Wheel { dist_info, data, entry_points } => {
+        About::Wheel { dist_info, entry_points, .. } => {
             let python = python.ok_or_else(|| no_python(package))?;
-            wheel(package, unpacked, (dist_info, data), entry_points, python)?
+            wheel(package, unpacked, dist_info, entry_points, python)?
         }
     };
-    // Byte-code is compiled here, for this prefix, or not at all: what a package brings of it is never valid.
-    let paths: HashSet<TreePath> = items.iter().map(|item| item.path.clone()).collect();
-    let of = |path: &TreePath| {
-        path.source_of_byte_code().and_then(|source| TreePath::parse(source.as_bytes()).ok())
-    };
-    items.retain(|item| of(&item.path).is_none_or(|source| !paths.contains(&source)));
     let mut seen = HashSet::new();
     match items.iter().find(|item| !seen.insert(&item.path)) {
         Some(twice) => {
@@ -103,15 +97,19 @@ fn conda<'a>(
 
 /// What `conda-meta` is for: records, and the few files that belong to the environment.
 fn is_reserved(path: &TreePath) -> bool {
-    let inner = path.strip_prefix("conda-meta/");
-    let is_json = |name: &str| Path::new(name).extension().is_some_and(|extension| extension == "json");
-    inner.is_some_and(|name| is_json(name) || ["history", "state", "envlock"].contains(&name))
+    let mut parts = path.split('/');
+    let name = match (parts.next(), parts.next()) {
+        (Some("conda-meta"), name) => name.unwrap_or("history"),
+        _ => return false,
+    };
+    let is_json = Path::new(name).extension().is_some_and(|extension| extension == "json");
+    is_json || ["history", "state", "envlock"].contains(&name)
 }
 
 fn wheel<'a>(
     package: &Package,
     unpacked: &'a Unpacked,
-    (dist_info, data): (&str, &str),
+    dist_info: &str,
     entry_points: &'a [EntryPoint],
     python: &PythonInfo,
 ) -> Result<Vec<Item<'a>>, Error> {
@@ -119,8 +117,11 @@ fn wheel<'a>(
     let (major, minor) = python.short_version;
     let mut items = Vec::with_capacity(unpacked.members.len() + 2);
     for member in &unpacked.members {
-        let in_data = member.path.strip_prefix(data).and_then(|rest| rest.strip_prefix('/'));
-        let (path, is_script) = match in_data.map(|rest| rest.split_once('/').unwrap_or((rest, ""))) {
+        // `NAME-VERSION.data/SCHEME/PATH`
+        let ends_so = |top: &str| Path::new(top).extension().is_some_and(|extension| extension == "data");
+        let in_data = member.path.split_once('/').filter(|(top, _)| ends_so(top));
+        let scheme = in_data.map(|(_, rest)| rest.split_once('/').unwrap_or((rest, "")));
+        let (path, is_script) = match scheme {
             None => (format!("{site_packages}/{}", member.path), false),
             Some(("purelib" | "platlib", rest)) => (format!("{site_packages}/{rest}"), false),
             Some(("scripts", rest)) => (format!("bin/{rest}"), true),
@@ -138,7 +139,7 @@ fn wheel<'a>(
             continue;
         }
         let path = place(package, &path)?;
-        if path.starts_with("conda-meta/") {
+        if path.split('/').next() == Some("conda-meta") {
             return Err(Error::unsound(package, member.path.clone(), "only an installer writes there"));
         }
         let source = if is_script { Source::Script(member) } else { Source::Member(member) };

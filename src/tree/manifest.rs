@@ -78,8 +78,8 @@ impl Manifest {
 
     /// Reads one that the store kept; `None` if there is none that can be trusted.
     pub fn load(path: &Path) -> Result<Option<Self>, fs::Error> {
-        let Some(text) = fs::read_own(path)? else { return Ok(None) };
-        let kept: Option<Kept> = serde_json::from_str(&text).ok();
+        let Some(text) = fs::read_kept(path)? else { return Ok(None) };
+        let kept: Option<Kept> = serde_json::from_slice(&text).ok();
         Ok(kept.filter(|kept| kept.manifest.digest() == kept.tree_digest).map(|kept| kept.manifest))
     }
 

@@ -77,7 +77,7 @@ impl TreePath {
         let parent = directory.strip_suffix("__pycache__")?;
         let stem = file.strip_suffix(".pyc")?;
         // `name.cpython-311.pyc` or `name.cpython-311.opt-1.pyc`.
-        let (name, _) = stem.split_once(".cpython-")?;
+        let (name, _) = stem.rsplit_once(".cpython-")?;
         Some(format!("{parent}{name}.py"))
     }
 }
@@ -133,6 +133,10 @@ mod tests {
         let source = |path: &str| TreePath::parse(path.as_bytes()).unwrap().source_of_byte_code();
         assert_eq!(source("lib/a/__pycache__/b.cpython-311.pyc").as_deref(), Some("lib/a/b.py"));
         assert_eq!(source("lib/a/__pycache__/b.cpython-36.opt-1.pyc").as_deref(), Some("lib/a/b.py"));
+        assert_eq!(
+            source("a/__pycache__/b.cpython-39.cpython-311.pyc").as_deref(),
+            Some("a/b.cpython-39.py")
+        );
         assert_eq!(source("lib/a/b.pyc"), None);
         assert_eq!(source("lib/my__pycache__x/b.cpython-311.pyc"), None);
     }

@@ -39,8 +39,8 @@ pub fn prune(
         for name in fs::names(&directory)? {
             let path = directory.join(&name);
             let kept = name.strip_suffix(".json").is_some_and(|sha256| artifacts.contains(sha256));
-            let text = if kept { fs::read_own(&path)? } else { None };
-            let Some(unpacked) = text.and_then(|text| serde_json::from_str::<Unpacked>(&text).ok()) else {
+            let text = if kept { fs::read_kept(&path)? } else { None };
+            let Some(unpacked) = text.and_then(|text| serde_json::from_slice::<Unpacked>(&text).ok()) else {
                 remove(path)?;
                 continue;
             };

@@ -3,8 +3,10 @@
 //! Sources: conda's package specification, CEP 34 (contents of conda packages) for `info/`.
 
 use std::{
+    cell::Cell,
     collections::{BTreeMap, BTreeSet, HashMap},
     io::Read,
+    rc::Rc,
 };
 
 use rattler_conda_types::package::{
@@ -14,10 +16,23 @@ use rattler_conda_types::package::{
 use rattler_package_streaming::{read, seek};
 use tar::{Archive, EntryType};
 
-use super::{About, Bounded, Error, Member, Open, Promise, TreePath, Unpacker, What};
+use super::{About, Bounded, Error, File, Member, Open, Promise, TreePath, Unpacker, What};
 
 /// Where a package keeps what it says about itself.
 const INFO: &str = "info/";
+/// What of that is read.
+const WANTED: [&str; 5] =
+    ["info/index.json", "info/paths.json", "info/link.json", "info/files", "info/has_prefix"];
+const TWICE: &str = "it is in the archive twice";
+
+/// Whether there is nothing more to read: only `noarch: python` packages need their `link.json`.
+fn is_complete(texts: &BTreeMap<&'static str, Vec<u8>>) -> bool {
+    let index = texts.get("info/index.json").and_then(|text| IndexJson::from_slice(text).ok());
+    let is_python = index.is_some_and(|index| index.noarch.is_python());
+    texts.contains_key("info/index.json")
+        && texts.contains_key("info/paths.json")
+        && (!is_python || texts.contains_key("info/link.json"))
+}
 
 /// Unpacks a package.
 pub(super) fn unpack(unpacker: &Unpacker, open: Open) -> Result<(Vec<Member>, About), Error> {
@@ -38,38 +53,22 @@ impl Info {
     fn read(unpacker: &Unpacker, open: Open) -> Result<Self, Error> {
         let package = unpacker.package;
         let mut texts: BTreeMap<&'static str, Vec<u8>> = BTreeMap::new();
-        let wanted =
-            ["info/index.json", "info/paths.json", "info/link.json", "info/files", "info/has_prefix"];
         let mut kinds = HashMap::new();
-        let mut archive = stream(unpacker, open, Part::Info)?;
-        for entry in archive.entries().map_err(|error| super::unreadable(package, &error))? {
-            let mut entry = entry.map_err(|error| super::unreadable(package, &error))?;
-            let path = unpacker.path(&entry.path_bytes())?;
-            if let Some(name) = wanted.iter().find(|name| **name == &*path) {
-                let content = unpacker.small(name, &mut entry)?;
+        each_member(unpacker, open, Part::Info, &mut |path, entry| {
+            if let Some(name) = WANTED.iter().find(|name| **name == &**path) {
+                let content = unpacker.small(name, entry)?;
                 if texts.insert(name, content).is_some() {
-                    return Err(Error::unsound(package, *name, "it is there twice"));
+                    return Err(Error::unsound(package, *name, TWICE));
                 }
             } else if !path.starts_with(INFO) {
+                kinds.insert(path.clone(), entry.header().entry_type());
                 // A .tar.bz2 has its info first, so that whoever only wants that can stop here.
-                if ["info/index.json", "info/paths.json"].iter().all(|name| texts.contains_key(name)) {
-                    break;
-                }
-                kinds.insert(path, entry.header().entry_type());
+                return Ok(if is_complete(&texts) { Next::Stop } else { Next::Go });
             }
-        }
+            Ok(Next::Go)
+        })?;
         let index: IndexJson = parse(unpacker, &texts)?
             .ok_or_else(|| Error::unsound_whole(package, "it has no info/index.json"))?;
-        let found = (index.name.as_normalized(), index.version.to_string(), index.build.to_string());
-        let build = package.build.clone().unwrap_or_else(|| found.2.clone());
-        if found != (package.name.as_str(), package.version.clone(), build) {
-            let (name, version, build) = found;
-            return Err(Error::unsound(
-                package,
-                "info/index.json",
-                format!("it says it is {name} {version} {build}"),
-            ));
-        }
         let paths = match parse(unpacker, &texts)? {
             Some(paths) => paths,
             None => Self::old_paths(unpacker, &texts, &kinds)?,
@@ -137,64 +136,55 @@ fn contents(
     // Links to another member: (link, target).
     let mut links: Vec<(TreePath, TreePath)> = Vec::new();
     let mut seen = BTreeSet::new();
-    let mut archive = stream(unpacker, open, Part::Content)?;
-    for entry in archive.entries().map_err(|error| super::unreadable(package, &error))? {
-        let mut entry = entry.map_err(|error| super::unreadable(package, &error))?;
+    each_member(unpacker, open, Part::Content, &mut |path, entry| {
         let kind = entry.header().entry_type();
-        let bytes = entry.path_bytes().into_owned();
-        if kind == EntryType::Directory && bytes.iter().all(|byte| b"./".contains(byte)) {
-            continue; // The top of the archive itself.
-        }
-        let path = unpacker.path(&bytes)?;
-        if path.starts_with(INFO) {
-            continue;
-        }
         if kind != EntryType::Directory && !seen.insert(path.clone()) {
-            return Err(wrong(&path, "it is in the archive twice"));
+            return Err(wrong(path, TWICE));
         }
-        let mode = entry.header().mode().map_err(|_| wrong(&path, "its mode cannot be read"))?;
+        if path.starts_with(INFO) {
+            return Ok(Next::Go);
+        }
+        let mode = entry.header().mode().map_err(|_| wrong(path, "its mode cannot be read"))?;
+        let promise = promises.get(path);
         let what = match kind {
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
                 if mode & 0o6000 != 0 {
                     return Err(wrong(
-                        &path,
+                        path,
                         "it wants to run with the rights of its owner (setuid or setgid)",
                     ));
                 }
-                let Some(promise) = promises.get(&path) else { continue };
+                let Some(promise) = promise else { return Ok(Next::Go) };
                 if promise.path_type != PathType::HardLink {
-                    return Err(wrong(&path, "it is a file and info/paths.json says otherwise"));
+                    return Err(wrong(path, "it is a file and info/paths.json says otherwise"));
                 }
-                let promise = of_paths_entry(promise);
-                What::File(unpacker.file(&path, &mut entry, mode & 0o111 != 0, &promise)?)
+                What::File(unpacker.file(path, entry, mode & 0o111 != 0, &of_paths_entry(promise))?)
             }
             EntryType::Symlink => {
                 let target = entry.link_name_bytes().unwrap_or_default().into_owned();
-                let target = path.check_link(&target).map_err(|reason| wrong(&path, reason))?;
-                let Some(promise) = promises.get(&path) else { continue };
+                let target = path.check_link(&target).map_err(|reason| wrong(path, reason))?;
+                let Some(promise) = promise else { return Ok(Next::Go) };
                 if promise.path_type != PathType::SoftLink {
-                    return Err(wrong(&path, "it is a symlink and info/paths.json says otherwise"));
+                    return Err(wrong(path, "it is a symlink and info/paths.json says otherwise"));
                 }
                 What::Symlink { target }
             }
             EntryType::Link => {
                 let target = entry.link_name_bytes().unwrap_or_default().into_owned();
                 let target = TreePath::parse(&target)
-                    .map_err(|reason| wrong(&path, &format!("it is a link to another file: {reason}")))?;
-                links.push((path, target));
-                continue;
+                    .map_err(|reason| wrong(path, &format!("it is a link to another file: {reason}")))?;
+                links.push((path.clone(), target));
+                return Ok(Next::Go);
             }
-            EntryType::Directory => {
-                let wanted = promises.get(&path).is_some_and(|it| it.path_type == PathType::Directory);
-                if !wanted {
-                    continue;
-                }
+            EntryType::Directory if promise.is_some_and(|it| it.path_type == PathType::Directory) => {
                 What::Directory
             }
-            _ => return Err(wrong(&path, "it is neither file, directory nor link")),
+            EntryType::Directory => return Ok(Next::Go),
+            _ => return Err(wrong(path, "it is neither file, directory nor link")),
         };
-        found.insert(path, what);
-    }
+        found.insert(path.clone(), what);
+        Ok(Next::Go)
+    })?;
     hard_links(unpacker, open, links, promises, &seen, &mut found)?;
     if let Some(missing) = promises.keys().find(|path| !found.contains_key(*path)) {
         return Err(wrong(missing, "info/paths.json names it, and it is not in the archive"));
@@ -202,8 +192,8 @@ fn contents(
     Ok(found.into_iter().map(|(path, what)| Member { path: path.to_string(), what }).collect())
 }
 
-/// Gives hard links the content of the member that they name, which is read again for each of them, since what is
-/// promised of a link, and the placeholder in it, are its own.
+/// Gives hard links the content of the member that they name, which is read again, since it need not be in
+/// `paths.json` itself.
 fn hard_links(
     unpacker: &Unpacker,
     open: Open,
@@ -224,23 +214,33 @@ fn hard_links(
         }
         by_target.entry(target).or_default().push(path);
     }
-    let mut archive = stream(unpacker, open, Part::Content)?;
-    for entry in archive.entries().map_err(|error| super::unreadable(package, &error))? {
-        let mut entry = entry.map_err(|error| super::unreadable(package, &error))?;
-        let Ok(target) = TreePath::parse(&entry.path_bytes()) else { continue };
-        if !entry.header().entry_type().is_file() {
-            continue;
-        }
-        let Some(paths) = by_target.remove(&target) else { continue };
+    each_member(unpacker, open, Part::Content, &mut |target, entry| {
         let mode = entry.header().mode().unwrap_or(0o644);
-        let content = unpacker.small(&target, &mut entry)?;
-        for path in paths {
-            let Some(promise) = promises.get(&path) else { continue };
-            let promise = of_paths_entry(promise);
-            let file = unpacker.file(&path, &mut content.as_slice(), mode & 0o111 != 0, &promise)?;
+        if !entry.header().entry_type().is_file() {
+            return Ok(Next::Go);
+        }
+        let mut stored: Option<File> = None;
+        for path in by_target.remove(target).unwrap_or_default() {
+            let Some(promise) = promises.get(&path).map(of_paths_entry) else { continue };
+            let file = match stored.take() {
+                None => unpacker.file(&path, entry, mode & 0o111 != 0, &promise)?,
+                // The same file: what is promised of this name of it must hold as well.
+                Some(file) if promise.sha256.as_ref().is_none_or(|sha256| *sha256 == file.sha256) => {
+                    File { placeholder: promise.placeholder, ..file }
+                }
+                Some(_) => {
+                    return Err(Error::unsound(
+                        package,
+                        path.to_string(),
+                        "its sha256 is not the promised one",
+                    ));
+                }
+            };
+            stored = Some(file.clone());
             found.insert(path, What::File(file));
         }
-    }
+        Ok(Next::Go)
+    })?;
     match by_target.into_iter().next() {
         Some((target, _)) => {
             Err(Error::unsound(package, target.to_string(), "a link names it, and it is no file"))
@@ -274,14 +274,57 @@ enum Part {
     Content,
 }
 
-fn stream(unpacker: &Unpacker, open: Open, part: Part) -> Result<Archive<Box<dyn Read>>, Error> {
+/// Whether to go on to the next member.
+enum Next {
+    Go,
+    Stop,
+}
+
+/// How many bytes of a tar file may go by between two members: padding, and long names.
+const BETWEEN_MEMBERS: u64 = 1 << 20;
+
+type Entry<'a> = tar::Entry<'a, Box<dyn Read>>;
+
+/// Calls `visit` with every member and its checked path, but for the top of the archive itself.
+fn each_member(
+    unpacker: &Unpacker,
+    open: Open,
+    part: Part,
+    visit: &mut dyn FnMut(&TreePath, &mut Entry) -> Result<Next, Error>,
+) -> Result<(), Error> {
+    let package = unpacker.package;
+    let unreadable = |error: std::io::Error| super::unreadable(package, &error);
+    let allowance = Rc::new(Cell::new(BETWEEN_MEMBERS));
+    let inner = stream(unpacker, open, part)?;
+    let reader: Box<dyn Read> =
+        Box::new(Bounded { inner, left: unpacker.limit, allowance: allowance.clone() });
+    let mut archive = Archive::new(reader);
+    for entry in archive.entries().map_err(unreadable)? {
+        let mut entry = entry.map_err(unreadable)?;
+        allowance.set(u64::MAX);
+        let bytes = entry.path_bytes().into_owned();
+        let is_top = bytes.iter().all(|byte| b"./".contains(byte));
+        if !(is_top && entry.header().entry_type() == EntryType::Directory) {
+            let path = unpacker.path(&bytes)?;
+            if matches!(visit(&path, &mut entry)?, Next::Stop) {
+                return Ok(());
+            }
+        }
+        std::io::copy(&mut entry, &mut std::io::sink()).map_err(unreadable)?;
+        allowance.set(BETWEEN_MEMBERS);
+    }
+    Ok(())
+}
+
+/// The tar file of a part.
+fn stream(unpacker: &Unpacker, open: Open, part: Part) -> Result<Box<dyn Read>, Error> {
     let package = unpacker.package;
     let unreadable = |error: &dyn std::error::Error| {
         Error::unsound_whole(package, format!("it cannot be read: {}", crate::causes::chain(error)))
     };
     let content = open()?;
     let name = package.file_name();
-    let reader: Box<dyn Read> = match (CondaArchiveType::try_from(std::path::Path::new(&name)), part) {
+    Ok(match (CondaArchiveType::try_from(std::path::Path::new(&name)), part) {
         (Some(CondaArchiveType::TarBz2), _) => Box::new(read::stream_tar_bz2(content).into_inner()),
         (Some(CondaArchiveType::Conda), Part::Info) => {
             Box::new(seek::stream_conda_info(content).map_err(|error| unreadable(&error))?.into_inner())
@@ -290,6 +333,5 @@ fn stream(unpacker: &Unpacker, open: Open, part: Part) -> Result<Archive<Box<dyn
             Box::new(seek::stream_conda_content(content).map_err(|error| unreadable(&error))?.into_inner())
         }
         (None, _) => return Err(Error::unsound_whole(package, "it is neither a .conda nor a .tar.bz2 file")),
-    };
-    Ok(Archive::new(Box::new(Bounded { inner: reader, left: unpacker.limit })))
+    })
 }

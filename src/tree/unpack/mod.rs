@@ -8,8 +8,10 @@ mod conda;
 mod wheel;
 
 use std::{
+    cell::Cell,
     io::{self, Read},
     path::{Path, PathBuf},
+    rc::Rc,
 };
 
 use rattler_conda_types::package::{EntryPoint, FileMode, IndexJson};
@@ -69,7 +71,47 @@ pub(super) struct File {
 #[derive(Serialize, Deserialize)]
 pub(super) enum About {
     Conda { index: Box<IndexJson>, entry_points: Vec<EntryPoint> },
-    Wheel { dist_info: String, data: String, entry_points: Vec<EntryPoint> },
+    Wheel { name: String, dist_info: String, entry_points: Vec<EntryPoint> },
+}
+
+impl Unpacked {
+    fn is_of(&self, kind: Kind) -> bool {
+        matches!((&self.about, kind), (About::Conda { .. }, Kind::Conda) | (About::Wheel { .. }, Kind::Wheel))
+    }
+
+    /// Whether it is the package that the lock says it is.
+    fn check_identity(&self, package: &Package) -> Result<(), Error> {
+        match &self.about {
+            About::Conda { index, .. } => {
+                let found = (index.name.as_normalized(), index.version.to_string(), index.build.to_string());
+                let build = package.build.clone().unwrap_or_else(|| found.2.clone());
+                if found == (package.name.as_str(), package.version.clone(), build) {
+                    return Ok(());
+                }
+                let (name, version, build) = found;
+                let reason = format!("it says it is {name} {version} {build}");
+                Err(Error::unsound(package, "info/index.json", reason))
+            }
+            About::Wheel { name, dist_info, .. } if normalised(name) != normalised(&package.name) => {
+                let reason = format!("it says it is `{name}` instead of {}", package.name);
+                Err(Error::unsound(package, format!("{dist_info}/METADATA"), reason))
+            }
+            About::Wheel { .. } => Ok(()),
+        }
+    }
+}
+
+/// A project's name as PEP 503 compares it.
+fn normalised(name: &str) -> String {
+    let mut normal = String::with_capacity(name.len());
+    for c in name.chars() {
+        if !matches!(c, '-' | '_' | '.') {
+            normal.extend(c.to_lowercase());
+        } else if !normal.ends_with('-') {
+            normal.push('-');
+        }
+    }
+    normal
 }
 
 /// Unpacks an artifact of the store, or finds that it was unpacked before.
@@ -78,14 +120,17 @@ pub(super) enum About {
 pub(super) fn unpack(package: &Package, cache: &Path, files: &Files, anew: bool) -> Result<Unpacked, Error> {
     let kept = kept(cache, package);
     if !anew
-        && let Some(text) = fs::read_own(&kept)?
-        && let Some(unpacked) = serde_json::from_str::<Unpacked>(&text).ok().filter(|it| it.format == FORMAT)
+        && let Some(text) = fs::read_kept(&kept)?
+        && let Some(unpacked) = serde_json::from_slice::<Unpacked>(&text)
+            .ok()
+            .filter(|it| it.format == FORMAT && it.is_of(package.kind))
     {
+        unpacked.check_identity(package)?;
         return Ok(unpacked);
     }
     let open = || store::open(cache, &package.sha256, &package.url);
-    let size = open()?.seek(io::SeekFrom::End(0)).map_err(|error| unreadable(package, &error))?;
-    let source = Unpacker { package, files, limit: expansion_limit(size) };
+    let size = fs::size(&store::artifact_path(cache, &package.sha256)).unwrap_or_default();
+    let source = Unpacker { package, files, limit: expansion_limit(size), used: Cell::new(0) };
     let (mut members, about) = match package.kind {
         Kind::Conda => conda::unpack(&source, &open)?,
         Kind::Wheel => wheel::unpack(&source, open()?)?,
@@ -93,6 +138,7 @@ pub(super) fn unpack(package: &Package, cache: &Path, files: &Files, anew: bool)
     };
     members.sort_by(|a, b| a.path.cmp(&b.path));
     let unpacked = Unpacked { format: FORMAT, members, about, size };
+    unpacked.check_identity(package)?;
     // Texts and numbers always serialise.
     fs::write_own(&kept, serde_json::to_string(&unpacked).unwrap_or_default().as_bytes())?;
     Ok(unpacked)
@@ -139,6 +185,8 @@ struct Unpacker<'a> {
     files: &'a Files,
     /// Bytes that all members together may have.
     limit: u64,
+    /// Bytes that members have had so far.
+    used: Cell<u64>,
 }
 
 impl Unpacker<'_> {
@@ -159,11 +207,16 @@ impl Unpacker<'_> {
         let wrong = |reason: String| Error::unsound(self.package, path, reason);
         let unreadable =
             |error: io::Error| wrong(format!("its content cannot be read: {}", crate::causes::chain(&error)));
-        let limit = promise.size.unwrap_or(self.limit);
+        let limit = promise.size.unwrap_or(u64::MAX).min(self.limit - self.used.get());
         let mut head = Vec::new();
         let in_memory = IN_MEMORY as u64;
         reader.take(in_memory + 1).read_to_end(&mut head).map_err(unreadable)?;
-        let too_long = || wrong(format!("it is longer than the {limit} bytes that were promised"));
+        let too_long = || match promise.size {
+            Some(size) if size <= limit => {
+                wrong(format!("it is longer than the {size} bytes that were promised"))
+            }
+            _ => wrong(EXPANDS.to_owned()),
+        };
         let added = if head.len() as u64 > limit {
             return Err(too_long());
         } else if head.len() <= IN_MEMORY {
@@ -172,6 +225,7 @@ impl Unpacker<'_> {
             let added = self.files.add_stream(&head, reader, limit, executable)?;
             added.map_err(unreadable)?.ok_or_else(too_long)?
         };
+        self.used.set(self.used.get() + added.size);
         if let Some(expected) = promise.size.filter(|expected| *expected != added.size) {
             return Err(wrong(format!(
                 "it has {} bytes instead of the {expected} that were promised",
@@ -202,21 +256,37 @@ impl Unpacker<'_> {
     }
 }
 
+const EXPANDS: &str = "it expands to more than any real package of its size";
+
 /// A reader that fails when more comes out than may.
 struct Bounded<R> {
     inner: R,
     left: u64,
+    /// What may come out until somebody sets it again.
+    allowance: Rc<Cell<u64>>,
 }
 
 impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.inner.read(buffer)?;
-        self.left = self
-            .left
-            .checked_sub(length as u64)
-            .ok_or_else(|| io::Error::other("it expands to more than any real package of its size"))?;
+        let left = self.left.checked_sub(length as u64);
+        self.left = left.ok_or_else(|| io::Error::other(EXPANDS))?;
+        let allowance = self.allowance.get().checked_sub(length as u64);
+        let allowance =
+            allowance.ok_or_else(|| io::Error::other("it has names longer than any real package has"))?;
+        self.allowance.set(allowance);
         Ok(length)
     }
 }
 
 type Open<'a> = &'a dyn Fn() -> Result<Box<dyn Content>, store::Error>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_compared_as_pep_503_says() {
+        assert_eq!(normalised("Flask.AppBuilder__x"), "flask-appbuilder-x");
+    }
+}

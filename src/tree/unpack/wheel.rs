@@ -35,7 +35,8 @@ pub(super) fn unpack(unpacker: &Unpacker, content: Box<dyn Content>) -> Result<(
     };
     let missing = |name: &str| Error::unsound_whole(package, format!("it has no {dist_info}/{name}"));
     check_version(unpacker, &dist_info, &read("WHEEL")?.ok_or_else(|| missing("WHEEL"))?)?;
-    check_name(unpacker, &dist_info, &read("METADATA")?.ok_or_else(|| missing("METADATA"))?)?;
+    let metadata = read("METADATA")?.ok_or_else(|| missing("METADATA"))?;
+    let name = header(&metadata, "Name").unwrap_or_default();
     let record =
         read_record(unpacker, &dist_info, &places, &read("RECORD")?.ok_or_else(|| missing("RECORD"))?)?;
     let entry_points = match read("entry_points.txt")? {
@@ -61,8 +62,7 @@ pub(super) fn unpack(unpacker: &Unpacker, content: Box<dyn Content>) -> Result<(
     if let Some(path) = listed {
         return Err(Error::unsound(package, path, "RECORD lists it, and it is not in the wheel"));
     }
-    let data = format!("{}.data", dist_info.trim_end_matches(".dist-info"));
-    Ok((members, About::Wheel { dist_info, data, entry_points }))
+    Ok((members, About::Wheel { name, dist_info, entry_points }))
 }
 
 /// A file in the zip.
@@ -151,28 +151,6 @@ fn check_version(unpacker: &Unpacker, dist_info: &str, text: &[u8]) -> Result<()
     Err(Error::unsound(unpacker.package, format!("{dist_info}/WHEEL"), reason))
 }
 
-fn check_name(unpacker: &Unpacker, dist_info: &str, text: &[u8]) -> Result<(), Error> {
-    let name = header(text, "Name").unwrap_or_default();
-    if normalised(&name) == normalised(&unpacker.package.name) {
-        return Ok(());
-    }
-    let reason = format!("it says it is `{name}` instead of {}", unpacker.package.name);
-    Err(Error::unsound(unpacker.package, format!("{dist_info}/METADATA"), reason))
-}
-
-/// A project's name as PEP 503 compares it.
-fn normalised(name: &str) -> String {
-    let mut normal = String::with_capacity(name.len());
-    for c in name.chars() {
-        if !matches!(c, '-' | '_' | '.') {
-            normal.extend(c.to_lowercase());
-        } else if !normal.ends_with('-') {
-            normal.push('-');
-        }
-    }
-    normal
-}
-
 /// Reads `RECORD`: what it promises, by path.
 fn read_record(
     unpacker: &Unpacker,
@@ -234,14 +212,4 @@ fn read_entry_points(unpacker: &Unpacker, dist_info: &str, text: &[u8]) -> Resul
         }
     }
     Ok(commands.into_values().collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_compared_as_pep_503_says() {
-        assert_eq!(normalised("Flask.AppBuilder__x"), "flask-appbuilder-x");
-    }
 }
