@@ -3,7 +3,7 @@
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
-need_packages gcc libc6-dev make python3 python3-venv patchelf zstd nix-bin shellcheck util-linux
+need_packages gcc libc6-dev make python3 python3-venv patchelf zstd nix-bin shellcheck util-linux jq
 need_rust
 
 requirements=$root/tests/readers/requirements.txt

@@ -235,7 +235,7 @@ fn a_record_without_a_hash_is_fetched_checked_and_refused_offline() {
     assert!(lock.contains("url: http://127.0.0.1:8765/debian/linux-64/tini"), "{lock}");
 
     let ran = place.run(&["convert", "--offline", "--mirror", &mirror]).expect(7);
-    assert!(ran.stderr.contains("is not in the cache, and the lock needs to know it"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("is not in the cache"), "{}", ran.stderr);
 
     let place = Place::with("channels: [\"http://127.0.0.1:8765/debian\"]\ndependencies: [bzip2]\n");
     let ran = place.run(&["convert", "--quiet", "--mirror", &mirror]).expect(6);

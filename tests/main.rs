@@ -13,6 +13,7 @@ mod architecture;
 mod bad_input;
 mod channel;
 mod common;
+mod containers;
 mod content_hash;
 mod convert;
 mod credentials;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    common::{CHANNEL, Place, Ran, Server, is_root, skipped, test_cache, test_channel},
+    common::{Place, Ran, Server, is_root, skipped, test_cache},
     install::contents,
     peers::pypi_is_there,
 };
@@ -71,9 +71,8 @@ fn state(root: &Path) -> BTreeMap<String, (u32, i64)> {
 
 #[test]
 fn surroundings_leave_no_trace_in_trees_and_images() {
-    let Some(channel) = test_channel() else { return };
-    let server = Server::test_channel(&[]).unwrap();
-    let (by_http, by_file) = (server.mirror(), format!("{CHANNEL}=file://{}", channel.display()));
+    let Some(server) = Server::test_channel(&[]) else { return };
+    let mirror = server.mirror();
     let project = locked("quickstart", &server);
     let copy = || {
         let place = Place::new();
@@ -82,7 +81,7 @@ fn surroundings_leave_no_trace_in_trees_and_images() {
         }
         place
     };
-    let usual = Surroundings { wrap: &[], variables: &[("TZ", "UTC")], umask: "022", mirror: &by_http };
+    let usual = Surroundings { wrap: &[], variables: &[("TZ", "UTC")], umask: "022", mirror: &mirror };
     let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "taskset", "-c", "0"];
     if !is_root() {
         skipped("root and setpriv, to install as another user");
@@ -101,7 +100,7 @@ fn surroundings_leave_no_trace_in_trees_and_images() {
             ("RAYON_NUM_THREADS", "1"),
         ],
         umask: "077",
-        mirror: &by_file,
+        mirror: &mirror,
     };
     let (one, other) = (copy(), copy());
     let install = ["install", "--prefix", "/opt/envlock/env", "--into", "tree"];
@@ -137,7 +136,7 @@ fn surroundings_leave_no_trace_in_trees_and_images() {
     let layers =
         |role: &str| usual.run(&one, &["image", "build", role])["layers"].as_array().unwrap().clone();
     assert_eq!(layers("worker")[..2], layers("master")[..2]);
-    assert_ne!(layers("worker").last(), layers("master").last());
+    assert_eq!((layers("worker").len(), layers("master").len()), (3, 4));
 }
 
 /// Python scripts that start something: what they import.

@@ -116,6 +116,9 @@ pub struct SourceArguments {
     /// Read a channel or an index from somewhere else
     #[arg(long, value_name = "CANONICAL=URL")]
     pub mirror: Vec<String>,
+    /// A file that may be one of the artifacts, whatever its name is: found by its sha256
+    #[arg(long, value_name = "FILE")]
+    pub artifact: Vec<PathBuf>,
     /// Use what is in the store and open no connection
     #[arg(long)]
     pub offline: bool,

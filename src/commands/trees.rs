@@ -1,19 +1,25 @@
 //! Trees for the commands that need them: artifacts are fetched where they must, everything else comes from the store.
 
-use std::{cell::Cell, collections::BTreeSet, path::Path};
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use rattler_conda_types::Subdir;
+use rayon::prelude::*;
+use url::Url;
 
 use super::locked::{Chosen, Locked};
 use crate::{
     cli::SourceArguments,
     error::Error,
     fs,
-    lock::Package,
+    lock::{Package, fingerprint::hex},
     printer::Printer,
     resolve::{self, Mirror},
     settings::Settings,
-    spec::channel::DEFAULT_ALIAS,
+    spec::{self, channel::DEFAULT_ALIAS},
     store::{self, Fetcher, Files, Wanted},
     tree::{self, Loader, Manifest, Request},
 };
@@ -29,6 +35,8 @@ pub(super) const SYSTEM_PREFIX: &str = "/opt/envlock/system";
 pub(super) struct Builder<'a> {
     locked: &'a Locked,
     mirrors: Vec<Mirror>,
+    /// Files that were named on the command line, by sha256.
+    given: BTreeMap<String, Url>,
     fetcher: Fetcher,
     offline: bool,
     settings: &'a Settings,
@@ -44,25 +52,30 @@ impl<'a> Builder<'a> {
     ) -> Result<Self, Error> {
         let stated = locked.project.as_ref().and_then(|project| project.options.get("channel-alias"));
         let alias = stated.map_or(DEFAULT_ALIAS, String::as_str).parse();
-        let alias = alias
-            .map_err(|error| crate::spec::Error::usage(format!("channel-alias: {error}"), "lock anew"))?;
+        let alias =
+            alias.map_err(|error| spec::Error::usage(format!("channel-alias: {error}"), "lock anew"))?;
         let mirrors = super::network::mirrors(&source.mirror, &alias, settings)?;
         let access = locked.access(settings, printer);
         let of_mirrors = mirrors.iter().filter_map(|mirror| Some((&mirror.url, mirror.access.as_ref()?)));
         let wanted = access.iter().map(|(url, access)| (url, access)).chain(of_mirrors);
         let network = super::network::network(wanted, source.offline, settings, printer);
         let fetcher = Fetcher::new(settings.cache.clone(), &network);
-        Ok(Self { locked, mirrors, fetcher, offline: source.offline, settings, printer })
+        let given = source.artifact.par_iter().map(|path| given(path)).collect::<Result<_, _>>()?;
+        Ok(Self { locked, mirrors, given, fetcher, offline: source.offline, settings, printer })
     }
 
     /// Fetches those artifacts of some packages that the store lacks; returns how many.
     pub(super) fn fetch<'p>(&self, packages: impl Iterator<Item = &'p Package>) -> Result<usize, Error> {
         let wanted = packages
             .map(|package| {
-                let url = self.locked.url(package)?;
+                let given = self.given.get(&package.sha256).cloned();
+                let from = match given {
+                    Some(file) => file,
+                    None => resolve::read_from(&self.locked.url(package)?, &self.mirrors),
+                };
                 Ok(Wanted {
                     url: package.url.clone(),
-                    from: resolve::read_from(&url, &self.mirrors),
+                    from,
                     sha256: package.sha256.clone(),
                     size: package.size,
                 })
@@ -202,6 +215,16 @@ fn can_run(request: &Request) -> Result<(), Error> {
         hint: "add --no-byte-code, or do it on a machine of that platform".to_owned(),
     }
     .into())
+}
+
+/// A file that may be an artifact: its sha256 and where it is.
+fn given(path: &Path) -> Result<(String, Url), Error> {
+    let sha256 = hex(&fs::sha256(path)?);
+    let absolute = std::path::absolute(path).map_err(fs::Error::read(path))?;
+    let url = Url::from_file_path(absolute).map_err(|()| {
+        spec::Error::usage(format!("--artifact {}: it is no path", path.display()), "name a file")
+    })?;
+    Ok((sha256, url))
 }
 
 /// The request for a chosen environment.

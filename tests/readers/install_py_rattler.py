@@ -17,7 +17,7 @@ async def install(lock: str, channel: str, prefix: str, cache: str) -> None:
     generic = [("__glibc", "2.28"), ("__linux", "5.10"), ("__unix", "0")]
     records = await rattler.solve(
         sources=[rattler.Channel(channel)],
-        specs=[f"{p['name']}=={p['version']}={p['build']}" for p in packages],
+        specs=[f"{p['name']} =={p['version']} {p['build']}" for p in packages],
         gateway=rattler.Gateway(cache_dir=f"{cache}/repodata"),
         platforms=["linux-64", "noarch"],
         virtual_packages=[rattler.GenericVirtualPackage(rattler.PackageName(name), rattler.Version(version), rattler.BuildString("0"))

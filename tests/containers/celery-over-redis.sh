@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# The claim, end to end: master and worker images of one lock, a Celery task that crosses Redis between two
+# containers, and the same image built by Nix. Prints the worker's host name, and `identical` for both digests.
+#
+# usage: celery-over-redis.sh ENVLOCK    (as root, with Docker Engine and nix)
+set -euo pipefail
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+source "$here/../../scripts/lib.sh"
+
+envlock=$(realpath "$1")
+need_packages nix-bin jq python3
+docker info >/dev/null 2>&1 || fail "Docker Engine does not answer: apt-get install docker.io, and start it"
+
+work=$(mktemp -d)
+network=envlock-test-$$
+containers=()
+cleanup() {
+    ((${#containers[@]} == 0)) || docker rm --force "${containers[@]}" >/dev/null 2>&1 || true
+    docker network rm "$network" >/dev/null 2>&1 || true
+    [[ -z ${server:-} ]] || kill "$server" 2>/dev/null || true
+    rm -rf "$work"
+}
+trap cleanup EXIT
+same() { if [[ $2 == "$3" ]]; then printf 'identical: %s, %s\n' "$1" "$2"; else fail "$1: $2 is not $3"; fi; }
+
+say "locking the quickstart on the test channel"
+channel=$("$root/tests/channel/channel.sh" build)
+# The channel's fixed address: locks name it, and Nix reads from it.
+if ! (exec 3<>/dev/tcp/127.0.0.1/8765) 2>/dev/null; then
+    /usr/bin/python3 -B "$root/tests/channel/serve.py" "$channel" >"$work/server" & server=$!
+    until grep -q listening "$work/server"; do sleep 0.1; done
+fi
+cp "$root"/tests/channel/quickstart/*.yml "$work"
+cd "$work"
+"$envlock" convert --quiet
+"$envlock" image build --quiet master
+"$envlock" image build --quiet worker
+
+say "a task crosses Redis between two containers"
+docker load --quiet --input master-image.tar >/dev/null
+docker load --quiet --input worker-image.tar >/dev/null
+docker network create --internal "$network" >/dev/null
+run() { docker run --network "$network" --volume "$here/tasks.py:/home/airflow/tasks.py:ro" "$@"; }
+containers+=("$network-master" "$network-worker")
+run --detach --name "$network-master" --hostname master --network-alias master --read-only --tmpfs /tmp master-image \
+    redis-server --save '' --dir /tmp --protected-mode no >/dev/null
+run --detach --name "$network-worker" --hostname worker-1 --read-only --tmpfs /tmp worker-image \
+    celery --app tasks worker --loglevel WARNING --concurrency 1 >/dev/null
+answer=$(run --rm master-image python tasks.py) || { docker logs "$network-worker" >&2; fail "no answer"; }
+host=$(jq -r .host <<<"$answer")
+[[ $host == worker-1 ]] || fail "the task did not run on the worker: $answer"
+printf 'the task ran on %s\n' "$host"
+
+label() { docker inspect --format '{{ index .Config.Labels "io.envlock.tree-digest" }}' "$1"; }
+same "treeDigest of master and worker" "$(label master-image)" "$(label worker-image)"
+
+say "the same image by Nix, in its sandbox"
+mkdir -p "$work/program" "$work/locks"
+cp "$envlock" "$work/program/envlock"
+# Not static: its loader and libraries go with it.
+ldd "$envlock" | awk '$2 == "=>" { print $3 }' | xargs -I{} cp {} "$work/program/"
+cp "$(ldd "$envlock" | awk '/ld-linux/ { print $1 }')" "$work/program/loader"
+cp ./*.conda-lock.yml conda-lock.yml envlock.nix "$work/locks/"
+export NIX_CONFIG="build-users-group =
+substituters =
+sandbox = true"
+by_nix=$(nix-build --no-out-link "$here/image.nix" --arg envlock "$work/program" --arg lockDir "$work/locks" 2>"$work/nix") ||
+    { tail -n 30 "$work/nix" >&2; fail "nix-build failed"; }
+same "sha256 of the worker image by envlock and by Nix" "$(sha256sum <worker-image.tar | cut -c 1-64)" \
+    "$(sha256sum <"$by_nix" | cut -c 1-64)"
