@@ -145,6 +145,53 @@ fn starts(content: &[u8]) -> String {
     text.lines().find(|line| line.starts_with("from ")).unwrap_or_default().to_owned()
 }
 
+/// Paths that only py-rattler and uv write.
+fn only_theirs(path: &str) -> bool {
+    path == "CACHEDIR.TAG"
+        || path.contains("/__pycache__/")
+        || path.ends_with(".dist-info/REQUESTED")
+        || path.ends_with(".dist-info/direct_url.json")
+        || path.ends_with(".dist-info/uv_cache.json")
+}
+
+/// Compares two prefixes, apart from what docs/determinism.md lists.
+fn compare(ours: &Path, theirs: &Path) {
+    let (our, their) = (contents(ours), contents(theirs));
+    let only_ours = ["conda-meta/envlock", "conda-meta/history"];
+    let missing: Vec<_> =
+        their.keys().filter(|path| !our.contains_key(*path) && !only_theirs(path)).collect();
+    let extra: Vec<_> =
+        our.keys().filter(|path| !their.contains_key(*path) && !only_ours.contains(&path.as_str())).collect();
+    assert!(missing.is_empty() && extra.is_empty(), "missing: {missing:?}, extra: {extra:?}");
+    let mut commands = 0;
+    for (path, content) in &our {
+        let Some(other) = their.get(path).filter(|other| *other != content) else { continue };
+        if path.starts_with("bin/") {
+            // Another wording of the same start.
+            assert_eq!(starts(content), starts(other), "{path}");
+            commands += 1;
+        } else if path.ends_with(".dist-info/RECORD") {
+            let listed = |content: &[u8]| -> BTreeSet<String> {
+                let text = String::from_utf8_lossy(content).into_owned();
+                let paths = text.lines().map(|line| line.rsplitn(3, ',').nth(2).unwrap().to_owned());
+                paths.filter(|path| !only_theirs(path)).collect()
+            };
+            assert_eq!(listed(content), listed(other), "{path}");
+        } else {
+            let known = path.ends_with(".dist-info/INSTALLER") || path.starts_with("conda-meta/");
+            assert!(known, "{path} differs");
+        }
+    }
+    assert!(commands > 0, "no command was compared");
+    for (path, (mode, _)) in state(ours) {
+        let theirs = std::fs::symlink_metadata(theirs.join(&path)).map(|metadata| metadata.mode());
+        // uv leaves the mode of some wheels on RECORD, which nobody runs.
+        if let (Ok(theirs), false) = (theirs, path.ends_with("/RECORD")) {
+            assert_eq!(mode & 0o170_100, theirs & 0o170_100, "{path}: type or permission to run");
+        }
+    }
+}
+
 /// Installs a project here and by py-rattler and uv, and compares, apart from what docs/determinism.md lists.
 fn compare_with_peers(project: &str) -> Option<Place> {
     let server = Server::test_channel(&[])?;
@@ -202,48 +249,7 @@ fn compare_with_peers(project: &str) -> Option<Place> {
         .run(&["install", "--prefix", &prefix, "--into", "ours", "--no-byte-code", "--mirror", &mirror])
         .expect(0);
     let ours = place.path().join("ours");
-    let (our, their) = (contents(&ours), contents(&theirs));
-
-    let only_theirs = |path: &str| {
-        path == "CACHEDIR.TAG"
-            || path.contains("/__pycache__/")
-            || path.ends_with(".dist-info/REQUESTED")
-            || path.ends_with(".dist-info/direct_url.json")
-            || path.ends_with(".dist-info/uv_cache.json")
-    };
-    let only_ours = ["conda-meta/envlock", "conda-meta/history"];
-    let missing: Vec<_> =
-        their.keys().filter(|path| !our.contains_key(*path) && !only_theirs(path)).collect();
-    let extra: Vec<_> =
-        our.keys().filter(|path| !their.contains_key(*path) && !only_ours.contains(&path.as_str())).collect();
-    assert!(missing.is_empty() && extra.is_empty(), "missing: {missing:?}, extra: {extra:?}");
-    let mut commands = 0;
-    for (path, content) in &our {
-        let Some(other) = their.get(path).filter(|other| *other != content) else { continue };
-        if path.starts_with("bin/") {
-            // Another wording of the same start.
-            assert_eq!(starts(content), starts(other), "{path}");
-            commands += 1;
-        } else if path.ends_with(".dist-info/RECORD") {
-            let listed = |content: &[u8]| -> BTreeSet<String> {
-                let text = String::from_utf8_lossy(content).into_owned();
-                let paths = text.lines().map(|line| line.rsplitn(3, ',').nth(2).unwrap().to_owned());
-                paths.filter(|path| !only_theirs(path)).collect()
-            };
-            assert_eq!(listed(content), listed(other), "{path}");
-        } else {
-            let known = path.ends_with(".dist-info/INSTALLER") || path.starts_with("conda-meta/");
-            assert!(known, "{path} differs");
-        }
-    }
-    assert!(commands > 0, "no command was compared");
-    for (path, (mode, _)) in state(&ours) {
-        let theirs = std::fs::symlink_metadata(theirs.join(&path)).map(|metadata| metadata.mode());
-        // uv leaves the mode of some wheels on RECORD, which nobody runs.
-        if let (Ok(theirs), false) = (theirs, path.ends_with("/RECORD")) {
-            assert_eq!(mode & 0o170_100, theirs & 0o170_100, "{path}: type or permission to run");
-        }
-    }
+    compare(&ours, &theirs);
     // py-rattler reads our records, and finds in them the files that it has itself installed.
     let list = |prefix: &Path| {
         duct::cmd!(readers.join("python"), &script, "--list", prefix)

@@ -1,4 +1,5 @@
-"""Installs the conda packages of a conda-lock.yml with py-rattler, and prints those of a prefix as it reads them.
+"""Installs the conda packages of a conda-lock.yml with py-rattler, and prints the seconds that took without the start of
+Python and the solve; or prints the files of a prefix as py-rattler reads them.
 
 usage: install_py_rattler.py CONDA_LOCK_YML CHANNEL PREFIX CACHE
        install_py_rattler.py --list PREFIX"""
@@ -7,6 +8,7 @@ import asyncio
 import os
 import pathlib
 import sys
+import time
 
 import rattler
 import yaml
@@ -24,7 +26,9 @@ async def install(lock: str, channel: str, prefix: str, cache: str) -> None:
                           for name, version in generic],
     )
     assert len(records) == len(packages), (len(records), len(packages))
+    started = time.perf_counter()
     await rattler.install(records, prefix, cache_dir=f"{cache}/pkgs", show_progress=False)
+    print(round(time.perf_counter() - started, 3))
 
 
 def list_prefix(prefix: str) -> None:
