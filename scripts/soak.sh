@@ -7,6 +7,7 @@ rounds=${ROUNDS:-10}
 for ((round = 1; round <= rounds; round++)); do
     say "round $round of $rounds"
     TZ=Etc/GMT-$((round % 13)) "$root/scripts/cargo.sh" test --locked --quiet --test integration -- \
-        determinism faults convert::the_quickstart
+        determinism faults convert::the_quickstart store:: trees:: containers
 done
 "$root/benches/run.sh"
+"$root/benches/install.sh"

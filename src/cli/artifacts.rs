@@ -31,11 +31,17 @@ Examples:
 
 /// `envlock bundle`.
 #[derive(Args, Debug)]
+#[command(after_help = BUNDLE_EXAMPLES)]
 pub struct Bundle {
     /// What to do.
     #[command(subcommand)]
     pub command: BundleCommand,
 }
+
+const BUNDLE_EXAMPLES: &str = "\
+Examples:
+  envlock bundle create -o airflow.tar
+  envlock bundle import airflow.tar -o locks && envlock install locks --offline --prefix /opt/envlock/env";
 
 /// What can be done with a bundle.
 #[derive(Debug, Subcommand)]
@@ -68,11 +74,17 @@ pub enum BundleCommand {
 
 /// `envlock cache`.
 #[derive(Args, Debug)]
+#[command(after_help = CACHE_EXAMPLES)]
 pub struct Cache {
     /// What to do.
     #[command(subcommand)]
     pub command: CacheCommand,
 }
+
+const CACHE_EXAMPLES: &str = "\
+Examples:
+  envlock cache info
+  envlock cache prune --keep projects/airflow --keep projects/quickstart";
 
 /// What can be done with the cache.
 #[derive(Debug, Subcommand)]

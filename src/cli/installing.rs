@@ -4,22 +4,36 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::Args;
 
-use super::{LockArguments, SourceArguments};
+use super::SourceArguments;
+
+/// A tree: a lock, which part of it, and a place.
+#[derive(Args, Debug)]
+pub struct TreeArguments {
+    /// A conda-lock.yml, an envlock.nix, or a directory with them
+    #[arg(value_name = "LOCK", default_value = ".")]
+    pub lock: PathBuf,
+    /// Which environment of a project [default: the user environment]
+    #[arg(long, short, value_name = "NAME")]
+    pub environment: Option<String>,
+    /// Which platform of the lock [default: this machine's]
+    #[arg(long, short, value_name = "P")]
+    pub platform: Option<String>,
+    /// Where the environment is used: an absolute path is made of it
+    #[arg(long, value_name = "DIR")]
+    pub prefix: PathBuf,
+    /// Where the tree is, if not at its prefix
+    #[arg(long, value_name = "DIR")]
+    pub into: Option<PathBuf>,
+}
 
 /// `envlock install`.
 #[derive(Args, Debug)]
 #[command(after_help = INSTALL_EXAMPLES)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct Install {
-    /// What to install.
+    /// What to install, and where.
     #[command(flatten)]
-    pub lock: LockArguments,
-    /// Where the environment will be used
-    #[arg(long, value_name = "DIR")]
-    pub prefix: PathBuf,
-    /// Write the tree there, to be moved to the prefix later
-    #[arg(long, value_name = "DIR")]
-    pub into: Option<PathBuf>,
+    pub tree: TreeArguments,
     /// Leave out Python's byte-code
     #[arg(long)]
     pub no_byte_code: bool,
@@ -50,13 +64,7 @@ Examples:
 pub struct Verify {
     /// What should be there.
     #[command(flatten)]
-    pub lock: LockArguments,
-    /// The prefix
-    #[arg(long, value_name = "DIR")]
-    pub prefix: PathBuf,
-    /// The directory to look at, if the tree is not at its prefix
-    #[arg(long, value_name = "DIR")]
-    pub into: Option<PathBuf>,
+    pub tree: TreeArguments,
     /// Derive what should be there from the artifacts again, whatever the store remembers
     #[arg(long)]
     pub rebuild: bool,

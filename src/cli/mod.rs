@@ -96,20 +96,6 @@ pub enum Command {
     },
 }
 
-/// A lock, and which part of it.
-#[derive(Args, Debug)]
-pub struct LockArguments {
-    /// A conda-lock.yml, an envlock.nix, or a directory with them
-    #[arg(value_name = "LOCK", default_value = ".")]
-    pub lock: PathBuf,
-    /// Which environment of a project [default: the user environment]
-    #[arg(long, short, value_name = "NAME")]
-    pub environment: Option<String>,
-    /// Which platform of the lock [default: this machine's]
-    #[arg(long, short, value_name = "P")]
-    pub platform: Option<String>,
-}
-
 /// Where artifacts come from.
 #[derive(Args, Debug)]
 pub struct SourceArguments {

@@ -19,14 +19,20 @@ pub(super) fn completions(shell: clap_complete::Shell, printer: &Printer) -> Res
     Ok(ExitCode::Success)
 }
 
+/// A command and all below it, with the names of their pages.
+fn collect(command: &clap::Command, name: String, pages: &mut Vec<(clap::Command, String)>) {
+    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+        collect(sub, format!("{name}-{}", sub.get_name()), pages);
+    }
+    pages.push((command.clone(), name));
+}
+
 /// Writes `envlock.1` and a page for each command.
 pub(super) fn man(directory: &Path, printer: &Printer) -> Result<ExitCode, Error> {
     let mut command = Cli::command();
     command.build();
-    let mut pages = vec![(command.clone(), "envlock".to_owned())];
-    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
-        pages.push((sub.clone(), format!("envlock-{}", sub.get_name())));
-    }
+    let mut pages = Vec::new();
+    collect(&command, "envlock".to_owned(), &mut pages);
     let mut files = Vec::new();
     for (command, name) in pages {
         let mut page = Vec::new();

@@ -25,10 +25,11 @@ pub(super) fn install(
     settings: &Settings,
     printer: &Printer,
 ) -> Result<ExitCode, Error> {
-    let locked = Locked::load(&arguments.lock.lock)?;
-    let chosen = locked.choose(arguments.lock.environment.as_deref(), arguments.lock.platform.as_deref())?;
-    let prefix = absolute_prefix(&arguments.prefix)?;
-    let target = match &arguments.into {
+    let wanted = &arguments.tree;
+    let locked = Locked::load(&wanted.lock)?;
+    let chosen = locked.choose(wanted.environment.as_deref(), wanted.platform.as_deref())?;
+    let prefix = absolute_prefix(&wanted.prefix)?;
+    let target = match &wanted.into {
         None => PathBuf::from(&prefix),
         // Absolute, since the Python that compiles byte-code there has a working directory of its own.
         Some(into) => std::path::absolute(into).map_err(fs::Error::write(into))?,
@@ -153,8 +154,11 @@ fn report(
             "changed": !unchanged,
         }))?;
     }
-    let place =
-        arguments.into.as_ref().map_or_else(|| request.prefix.to_owned(), |into| into.display().to_string());
+    let place = arguments
+        .tree
+        .into
+        .as_ref()
+        .map_or_else(|| request.prefix.to_owned(), |into| into.display().to_string());
     if unchanged {
         printer.note(format_args!("{place} is unchanged (envlock verify reads every byte)"));
     } else {

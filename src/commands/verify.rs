@@ -24,10 +24,11 @@ const SHOWN: usize = 20;
 
 /// Runs the command.
 pub(super) fn verify(arguments: &Verify, settings: &Settings, printer: &Printer) -> Result<ExitCode, Error> {
-    let locked = Locked::load(&arguments.lock.lock)?;
-    let chosen = locked.choose(arguments.lock.environment.as_deref(), arguments.lock.platform.as_deref())?;
-    let prefix = absolute_prefix(&arguments.prefix)?;
-    let root = arguments.into.clone().unwrap_or_else(|| PathBuf::from(&prefix));
+    let wanted = &arguments.tree;
+    let locked = Locked::load(&wanted.lock)?;
+    let chosen = locked.choose(wanted.environment.as_deref(), wanted.platform.as_deref())?;
+    let prefix = absolute_prefix(&wanted.prefix)?;
+    let root = wanted.into.clone().unwrap_or_else(|| PathBuf::from(&prefix));
     if !root.is_dir() {
         let message = format!("there is no directory {}", root.display());
         return Err(spec::Error::usage(message, "install it first: envlock install LOCK --prefix DIR").into());

@@ -36,22 +36,17 @@ pub struct Added {
 impl Files {
     /// Opens the file store of a cache.
     pub fn open(cache: &Path) -> Result<Self, fs::Error> {
-        let lock = fs::lock_directory(cache, false)?;
-        Ok(Self {
-            root: cache.join("files"),
-            scratch: Arc::new(Scratch::begin(cache)?),
-            _lock: Arc::new(lock),
-        })
+        Self::locked(cache, false)
     }
 
     /// Opens the file store when no other process has it open.
     pub fn open_alone(cache: &Path) -> Result<Self, fs::Error> {
-        let lock = fs::lock_directory(cache, true)?;
-        Ok(Self {
-            root: cache.join("files"),
-            scratch: Arc::new(Scratch::begin(cache)?),
-            _lock: Arc::new(lock),
-        })
+        Self::locked(cache, true)
+    }
+
+    fn locked(cache: &Path, alone: bool) -> Result<Self, fs::Error> {
+        let lock = Arc::new(fs::lock_directory(cache, alone)?);
+        Ok(Self { root: cache.join("files"), scratch: Arc::new(Scratch::begin(cache)?), _lock: lock })
     }
 
     /// The directory for half-finished things of this process.

@@ -2,21 +2,21 @@
 # The claim, end to end: master and worker images of one lock, a Celery task that crosses Redis between two
 # containers, and the same image built by Nix. Prints the worker's host name, and `identical` for both digests.
 #
-# usage: celery-over-redis.sh ENVLOCK    (as root, with Docker Engine and nix)
+# usage: [ENGINE=docker|runc] celery-over-redis.sh ENVLOCK    (as root)
 set -euo pipefail
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 source "$here/../../scripts/lib.sh"
 
 envlock=$(realpath "$1")
 need_packages nix-bin jq python3
-docker info >/dev/null 2>&1 || fail "Docker Engine does not answer: apt-get install docker.io, and start it"
-
+# Docker Engine where there is one, else runc in network namespaces.
+engine=${ENGINE:-$(docker info >/dev/null 2>&1 && printf docker || printf runc)}
 work=$(mktemp -d)
 network=envlock-test-$$
-containers=()
+# shellcheck source=docker.sh
+source "$here/$engine.sh"
 cleanup() {
-    ((${#containers[@]} == 0)) || docker rm --force "${containers[@]}" >/dev/null 2>&1 || true
-    docker network rm "$network" >/dev/null 2>&1 || true
+    engine_cleanup
     [[ -z ${server:-} ]] || kill "$server" 2>/dev/null || true
     rm -rf "$work"
 }
@@ -28,7 +28,10 @@ channel=$("$root/tests/channel/channel.sh" build)
 # The channel's fixed address: locks name it, and Nix reads from it.
 if ! (exec 3<>/dev/tcp/127.0.0.1/8765) 2>/dev/null; then
     /usr/bin/python3 -B "$root/tests/channel/serve.py" "$channel" >"$work/server" & server=$!
-    until grep -q listening "$work/server"; do sleep 0.1; done
+    until grep -q listening "$work/server"; do
+        kill -0 "$server" || fail "the channel cannot be served on port 8765"
+        sleep 0.1
+    done
 fi
 cp "$root"/tests/channel/quickstart/*.yml "$work"
 cd "$work"
@@ -36,23 +39,21 @@ cd "$work"
 "$envlock" image build --quiet master
 "$envlock" image build --quiet worker
 
-say "a task crosses Redis between two containers"
-docker load --quiet --input master-image.tar >/dev/null
-docker load --quiet --input worker-image.tar >/dev/null
-docker network create --internal "$network" >/dev/null
-run() { docker run --network "$network" --volume "$here/tasks.py:/home/airflow/tasks.py:ro" "$@"; }
-containers+=("$network-master" "$network-worker")
-run --detach --name "$network-master" --hostname master --network-alias master --read-only --tmpfs /tmp master-image \
-    redis-server --save '' --dir /tmp --protected-mode no >/dev/null
-run --detach --name "$network-worker" --hostname worker-1 --read-only --tmpfs /tmp worker-image \
-    celery --app tasks worker --loglevel WARNING --concurrency 1 >/dev/null
-answer=$(run --rm master-image python tasks.py) || { docker logs "$network-worker" >&2; fail "no answer"; }
+say "a task crosses Redis between two containers ($engine)"
+engine_load
+engine_start master master redis-server --save '' --dir /tmp --protected-mode no
+engine_start worker worker-1 celery --app tasks worker --loglevel WARNING --concurrency 1
+answer=$(engine_ask python tasks.py) || { engine_logs >&2; fail "no answer"; }
 host=$(jq -r .host <<<"$answer")
 [[ $host == worker-1 ]] || fail "the task did not run on the worker: $answer"
 printf 'the task ran on %s\n' "$host"
 
-label() { docker inspect --format '{{ index .Config.Labels "io.envlock.tree-digest" }}' "$1"; }
-same "treeDigest of master and worker" "$(label master-image)" "$(label worker-image)"
+label() {
+    local config
+    config=$(tar -xOf "$1-image.tar" manifest.json | jq -r '.[0].Config')
+    tar -xOf "$1-image.tar" "$config" | jq -r '.config.Labels["io.envlock.tree-digest"]'
+}
+same "treeDigest of master and worker" "$(label master)" "$(label worker)"
 
 say "the same image by Nix, in its sandbox"
 mkdir -p "$work/program" "$work/locks"
