@@ -5,10 +5,12 @@
 //! A tree is a [`Manifest`]; its contents are in the store's files, by hash.
 
 mod byte_code;
+mod conflicts;
 mod error;
 mod finish;
 mod layout;
 mod link_scripts;
+mod links;
 mod manifest;
 mod materialise;
 mod path;
@@ -17,7 +19,6 @@ mod unpack;
 mod verify;
 
 use std::{
-    cmp::Ordering,
     collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
 };
@@ -168,25 +169,7 @@ pub fn derive(
             notes.push(link_scripts::note(package, &script));
         }
     }
-    // Of all that want a path, the last in the order has it.
-    let mut owners = Owners::new();
-    for (rank, items) in layouts.iter().enumerate() {
-        owners.extend(items.iter().map(|item| (&*item.path, (rank, item.is_directory()))));
-    }
-    // Byte-code is compiled here, for this prefix, or not at all: what a package brings of it is never valid.
-    let is_byte_code = |item: &&layout::Item| {
-        item.path.source_of_byte_code().is_some_and(|source| owners.contains_key(&*source))
-    };
-    let byte_code: Vec<&str> =
-        layouts.iter().flatten().filter(is_byte_code).map(|item| &*item.path).collect();
-    for path in byte_code {
-        owners.remove(path);
-    }
-    for (path, (loser, winner)) in below_files(&packages, &owners)? {
-        owners.remove(&*path);
-        let (loser, winner) = (&packages[loser].name, &packages[winner].name);
-        notes.push(format!("{path} of {loser} is left out: {winner} has something else in its place"));
-    }
+    let owners = conflicts::owners(&packages, &layouts, &mut notes)?;
 
     let context = finish::Context { request, python: python.as_ref(), files };
     let finished = (0..packages.len())
@@ -225,7 +208,7 @@ pub fn derive(
         entries.insert(path.to_owned(), (entry, None));
     }
     add_parents(&mut entries);
-    check_links(&packages, &entries)?;
+    links::check(&packages, &entries)?;
     let manifest = Manifest {
         marker: request.marker(),
         entries,
@@ -294,80 +277,6 @@ fn python(platform: Subdir, unpacked: &[Unpacked]) -> Result<Option<PythonInfo>,
             hint: "lock another version of python".to_owned(),
         }
     })
-}
-
-/// Who has a path, as a rank in the order, and whether it is a directory there.
-type Owners<'a> = BTreeMap<&'a str, (usize, bool)>;
-
-/// Paths that lie below what is no directory: path → (whose, for whom it is dropped). Within one package that is an
-/// attempt to write through a link, and an error.
-fn below_files(packages: &[&Package], owners: &Owners) -> Result<BTreeMap<String, (usize, usize)>, Error> {
-    let mut dropped: BTreeMap<String, (usize, usize)> = BTreeMap::new();
-    for (path, (rank, _)) in owners {
-        let parents = path.rmatch_indices('/').map(|(at, _)| &path[..at]);
-        for (parent, (above, _)) in parents
-            .filter_map(|parent| Some((parent, owners.get(parent)?)))
-            .filter(|(_, (_, directory))| !directory)
-        {
-            let (loser, winner) = match above.cmp(rank) {
-                Ordering::Equal => {
-                    let reason = format!("it lies below {parent}, which is no directory");
-                    return Err(Error::unsound(packages[*rank], *path, reason));
-                }
-                Ordering::Greater => ((*path, *rank), *above),
-                Ordering::Less => ((parent, *above), *rank),
-            };
-            let (path, loser) = loser;
-            // Of several winners, the last in the order is told of.
-            let told: &mut (usize, usize) = dropped.entry(path.to_owned()).or_insert((loser, winner));
-            told.1 = told.1.max(winner);
-        }
-    }
-    Ok(dropped)
-}
-
-/// How many links may lead to links: as many as Linux follows.
-const LINKS_FOLLOWED: usize = 40;
-
-/// Checks that no symlink leads out of the tree by way of others. (Each by itself was checked before.)
-fn check_links(packages: &[&Package], entries: &Entries) -> Result<(), Error> {
-    for (path, (entry, owner)) in entries {
-        if matches!(entry, Entry::Symlink { .. })
-            && let Err(reason) = follow(path, entries)
-        {
-            let owner = owner.and_then(|owner| packages.get(owner as usize)).or(packages.first());
-            return Err(owner.map_or_else(
-                || Error::ByteCode { reason: reason.to_owned() },
-                |package| Error::unsound(package, path.clone(), reason),
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// Follows every symlink on the way of a path, and fails where one leads out of the tree.
-fn follow(path: &str, entries: &Entries) -> Result<(), &'static str> {
-    let mut open: Vec<String> = path.rsplit('/').map(str::to_owned).collect();
-    let (mut place, mut followed) = (Vec::<String>::new(), 0);
-    while let Some(part) = open.pop() {
-        match part.as_str() {
-            "" | "." => {}
-            ".." => drop(place.pop().ok_or("it leads out of the tree, by way of other links")?),
-            _ => {
-                place.push(part);
-                if let Some((Entry::Symlink { target }, _)) = entries.get(&place.join("/")) {
-                    followed += 1;
-                    if followed > LINKS_FOLLOWED {
-                        // In a circle: nobody gets anywhere on it.
-                        return Ok(());
-                    }
-                    place.pop();
-                    open.extend(target.rsplit('/').map(str::to_owned));
-                }
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Adds the directories above every path.

@@ -1,0 +1,72 @@
+//! Where symlinks lead when they lead to each other.
+
+use super::{Entries, Entry, Error};
+use crate::lock::Package;
+
+/// How many links may lead to links: as many as Linux follows.
+const LINKS_FOLLOWED: usize = 40;
+
+/// Checks that no symlink leads out of the tree by way of others. (Each by itself was checked before.)
+pub(super) fn check(packages: &[&Package], entries: &Entries) -> Result<(), Error> {
+    for (path, (entry, owner)) in entries {
+        if matches!(entry, Entry::Symlink { .. })
+            && let Err(reason) = follow(path, entries)
+        {
+            let owner = owner.and_then(|owner| packages.get(owner as usize)).or(packages.first());
+            return Err(owner.map_or_else(
+                || Error::ByteCode { reason: reason.to_owned() },
+                |package| Error::unsound(package, path.clone(), reason),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Follows every symlink on the way of a path, and fails where one leads out of the tree.
+fn follow(path: &str, entries: &Entries) -> Result<(), &'static str> {
+    let mut open: Vec<String> = path.rsplit('/').map(str::to_owned).collect();
+    let (mut place, mut followed) = (Vec::<String>::new(), 0);
+    while let Some(part) = open.pop() {
+        match part.as_str() {
+            "" | "." => {}
+            ".." => drop(place.pop().ok_or("it leads out of the tree, by way of other links")?),
+            _ => {
+                place.push(part);
+                if let Some((Entry::Symlink { target }, _)) = entries.get(&place.join("/")) {
+                    followed += 1;
+                    if followed > LINKS_FOLLOWED {
+                        // In a circle: nobody gets anywhere on it.
+                        return Ok(());
+                    }
+                    place.pop();
+                    open.extend(target.rsplit('/').map(str::to_owned));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_are_followed_as_the_system_would() {
+        let link = |path: &str, target: &str| {
+            (path.to_owned(), (Entry::Symlink { target: target.to_owned() }, None))
+        };
+        let entries = Entries::from([
+            link("a/up", ".."),
+            link("a/out", "up/.."),
+            link("bin/X11", "."),
+            link("round", "about"),
+            link("about", "round"),
+            link("far", "a/up/a/up/a/../bin/X11"),
+        ]);
+        for good in ["a/up", "bin/X11", "round", "far", "bin/X11/X11/X11"] {
+            assert!(follow(good, &entries).is_ok(), "{good}");
+        }
+        assert!(follow("a/out", &entries).is_err());
+    }
+}
