@@ -156,6 +156,22 @@ fn what_is_no_environment_is_not_replaced() {
     assert!(ran.stderr.contains("link is a symlink"), "{}", ran.stderr);
     let ran = place.run(&["install", "--prefix", "env/precious"]).expect(2);
     assert!(ran.stderr.contains("precious is there, and no directory"), "{}", ran.stderr);
+    // What was put into one is not lost either, whatever it is called.
+    place.run(&["install", "--prefix", "mine"]).expect(0);
+    for name in ["line\nbreak", "my__pycache__/a.cpython-311.pyc"] {
+        place.put(&format!("mine/{name}"), "precious");
+        lock(&place, &[Artifact::conda(&Conda::new("a", &[Member::file("a", name)]))]);
+        let ran = place.run(&["install", "--prefix", "mine"]).expect(2);
+        assert!(ran.stderr.contains("holds what envlock did not install"), "{name}: {}", ran.stderr);
+        std::fs::remove_file(place.path().join("mine").join(name)).unwrap();
+    }
+    lock(&place, &[Artifact::conda(&Conda::new("a", &[Member::file("a", "x")]))]);
+    // Nor does anybody else get to build it.
+    std::fs::create_dir(place.path().join(".envlock-tmp-shared")).unwrap();
+    let shared = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(place.path().join(".envlock-tmp-shared"), shared).unwrap();
+    let ran = place.run(&["install", "--prefix", "shared"]).expect(5);
+    assert!(ran.stderr.contains("another user made it, or may write there"), "{}", ran.stderr);
     // An empty directory may become one.
     std::fs::create_dir(place.path().join("empty")).unwrap();
     place.run(&["install", "--prefix", "empty"]).expect(0);
@@ -470,6 +486,11 @@ fn byte_code_has_no_place_but_its_own() {
         Member::file("lib/mine/a.py", "x = 1\n"),
         Member::file("lib/taken/b.py", "x = 1\n"),
         Member::file("lib/taken/__pycache__", "a file"),
+        Member::file("top.py", "x = 1\n"),
+        Member::file("__pycache__", "a file"),
+        Member::file("lib/held/c.py", "x = 1\n"),
+        Member::file("lib/held/__pycache__/c.cpython-311.pyc/x", "a directory"),
+        Member::file("lib/mine/deep.py", format!("{}1{}\n", "(".repeat(500), ")".repeat(500))),
         Member::file("lib/mine/bad.py", "this is = no Python\n"),
         Member::file("lib/mine/odd.cpython-39.py", "x = 1\n"),
         Member::file("lib/mine/latin.py", b"# coding: cp1252\nx = '\xe9'\n"),

@@ -97,6 +97,22 @@ fn symlinks_that_lead_out_by_way_of_others() {
 }
 
 #[test]
+fn a_symlink_to_a_path_without_end() {
+    let mut link = tar::Header::new_gnu();
+    link.set_entry_type(EntryType::Symlink);
+    link.set_mode(0o777);
+    link.set_size(0);
+    let mut builder = tar::Builder::new(Vec::new());
+    builder.append_link(&mut link, "link", "a/".repeat(100_000)).unwrap();
+    let package =
+        Conda::new("evil", &[]).paths(serde_json::json!([{ "_path": "link", "path_type": "softlink" }]));
+    refused(
+        with_content(&package, zstd(&builder.into_inner().unwrap())),
+        "it leads to a path longer than a path may be",
+    );
+}
+
+#[test]
 fn hard_links_out_of_the_tree() {
     refused(conda(&[Member::link("link", EntryType::Link, "../../outside")]), "its path leads upwards");
     refused(conda(&[Member::link("link", EntryType::Link, "/etc/passwd")]), "its path is absolute");
@@ -211,12 +227,7 @@ fn ten_gigabytes_of_zeros_in_a_megabyte() {
         ),
     ] {
         let package = Conda::new("evil", &[]).paths(paths);
-        let whole = Artifact::conda(&package);
-        let mut archive = zip::ZipArchive::new(std::io::Cursor::new(&whole.bytes)).unwrap();
-        let mut info = Vec::new();
-        archive.by_name("info-evil-1.0-0.tar.zst").unwrap().read_to_end(&mut info).unwrap();
-        let bytes = zipped(&[("pkg-evil-1.0-0.tar.zst", bomb.clone()), ("info-evil-1.0-0.tar.zst", info)]);
-        refused(Artifact { bytes, ..whole }, sentence);
+        refused(with_content(&package, bomb.clone()), sentence);
     }
 }
 
@@ -257,11 +268,17 @@ fn a_name_of_a_gigabyte() {
     header.set_cksum();
     let bomb = zstd::encode_all(header.as_bytes().chain(std::io::repeat(b'a').take(size)), 1).unwrap();
     let package = Conda::new("evil", &[]);
-    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(package.conda())).unwrap();
+    refused(with_content(&package, bomb), "it has names longer than any real package has");
+}
+
+/// A package whose content is this compressed tar file.
+fn with_content(package: &Conda, content: Vec<u8>) -> Artifact {
+    let whole = Artifact::conda(package);
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(&whole.bytes)).unwrap();
     let mut info = Vec::new();
-    archive.by_name("info-evil-1.0-0.tar.zst").unwrap().read_to_end(&mut info).unwrap();
-    let bytes = zipped(&[("pkg-evil-1.0-0.tar.zst", bomb), ("info-evil-1.0-0.tar.zst", info)]);
-    refused(Artifact { bytes, ..Artifact::conda(&package) }, "it has names longer than any real package has");
+    std::io::Read::read_to_end(&mut archive.by_name("info-evil-1.0-0.tar.zst").unwrap(), &mut info).unwrap();
+    let bytes = zipped(&[("pkg-evil-1.0-0.tar.zst", content), ("info-evil-1.0-0.tar.zst", info)]);
+    Artifact { bytes, ..whole }
 }
 
 #[test]
@@ -287,12 +304,7 @@ fn many_files_that_are_mostly_holes() {
     let package = Conda::new("evil", &[]).paths(names.into());
     let mut bytes: Vec<u8> = (0..4).flat_map(hole).collect();
     bytes.extend([0; 1024]);
-    let whole = Artifact::conda(&package);
-    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(&whole.bytes)).unwrap();
-    let mut info = Vec::new();
-    std::io::Read::read_to_end(&mut archive.by_name("info-evil-1.0-0.tar.zst").unwrap(), &mut info).unwrap();
-    let bytes = zipped(&[("pkg-evil-1.0-0.tar.zst", zstd(&bytes)), ("info-evil-1.0-0.tar.zst", info)]);
-    refused(Artifact { bytes, ..whole }, "it expands to more than any real package of its size");
+    refused(with_content(&package, zstd(&bytes)), "it expands to more than any real package of its size");
 }
 
 /// Installs a wheel beside a Python; it must be refused.

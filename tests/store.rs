@@ -178,6 +178,18 @@ fn a_password_in_a_lock_is_refused() {
     let ran = fetch(&place, &server).expect(2);
     assert!(ran.stderr.contains("the URL of a holds credentials"), "{}", ran.stderr);
     assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
+    // Neither in the other output.
+    let project = Place::with("channels: []\ndependencies: []\n");
+    project.run(&["convert", "--quiet"]).expect(0);
+    let package = "{ kind = \"conda\"; name = \"a\"; version = \"1.0\"; fileName = \"a\"; storeName = \"a\"; \
+                   url = \"https://h/t/hunter2/linux-64/a-1.0-0.conda\"; hash = \"sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"; }";
+    let line = format!("conda\ta\t1.0\ta-1.0-0.conda\t{}\n", "0".repeat(64));
+    let nix = project.read("envlock.nix").replace("packages = [ ];", &format!("packages = [ {package} ];"));
+    let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    project.put("envlock.nix", nix.replacen(empty, &sha256(line.as_bytes()), 1));
+    let ran = project.run(&["install", "envlock.nix", "--prefix", "env"]).expect(2);
+    assert!(ran.stderr.contains("the URL of a holds credentials"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
 }
 
 #[test]
@@ -233,6 +245,25 @@ fn damage_in_the_cache_is_noticed() {
     assert_eq!(std::fs::read(place.path().join("third/share/a")).unwrap(), noise(300_000));
     place.run(&["verify", "--prefix", "other"]).expect(1);
     place.run(&["verify", "--prefix", "third"]).expect(0);
+}
+
+#[test]
+fn whatever_has_rotted_in_the_store_is_made_anew_at_once() {
+    let members: Vec<_> =
+        (0..5).map(|index| Member::file(&format!("share/{index}"), format!("content {index}"))).collect();
+    let place = Place::new();
+    lock(&place, &[Artifact::conda(&Conda::new("a", &members))]);
+    place.run(&["install", "--prefix", "env"]).expect(0);
+    for index in 0..5 {
+        // The same size and time: only its hash tells.
+        let path = place.path().join(format!("env/share/{index}"));
+        let time = std::fs::metadata(&path).unwrap().modified().unwrap();
+        std::fs::write(&path, "rotted!!!").unwrap();
+        std::fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+    }
+    place.run(&["install", "--prefix", "other"]).expect(0);
+    place.run(&["verify", "--prefix", "other"]).expect(0);
+    place.run(&["verify", "--prefix", "env"]).expect(1);
 }
 
 #[test]

@@ -87,8 +87,9 @@ fn prune(keep: &[PathBuf], settings: &Settings, printer: &Printer) -> Result<Exi
 
 fn verify(settings: &Settings, printer: &Printer) -> Result<ExitCode, Error> {
     let waiting = printer.waiting("reading the cache");
+    let files = Files::open(&settings.cache)?;
     let (artifacts, mut damaged) = store::verify_artifacts(&settings.cache)?;
-    let (files, wrong) = Files::open(&settings.cache)?.verify()?;
+    let (files, wrong) = files.verify()?;
     drop(waiting);
     damaged.extend(wrong);
     for path in &damaged {

@@ -122,7 +122,7 @@ fn what_is_there(
         .map(|(path, _)| path)
         // What Python wrote on its own is no loss.
         .filter(|path| {
-            TreePath::parse(path.as_bytes()).is_ok_and(|path| path.source_of_byte_code().is_none())
+            !TreePath::parse(path.as_bytes()).is_ok_and(|path| path.source_of_byte_code().is_some())
         })
         .collect();
     if extra.is_empty() {

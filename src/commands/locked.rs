@@ -79,6 +79,7 @@ impl Locked {
         };
         if file.extension().is_some_and(|extension| extension == "nix") {
             let project = nix::read(&file, &text(&file)?)?;
+            project.environments.iter().try_for_each(|environment| check_packages(&file, environment))?;
             return Ok(Self {
                 inputs: directory.clone(),
                 directory,
@@ -90,7 +91,6 @@ impl Locked {
         }
         let name = environment_of(&file);
         let mut environment = conda_lock::read(&file, &name, &text(&file)?)?;
-        check_packages(&file, &environment)?;
         let nix_file = directory.join(lock::NIX_FILE);
         let project = fs::read_own(&nix_file)?.map(|text| nix::read(&nix_file, &text)).transpose()?;
         let mut files = vec![file.clone()];
@@ -105,6 +105,7 @@ impl Locked {
         // The rest of the project comes with it: a runtime is needed to compile byte-code.
         let others = project.iter().flat_map(|project| &project.environments).filter(|it| it.name != name);
         environments.extend(others.cloned());
+        environments.iter().try_for_each(|environment| check_packages(&file, environment))?;
         Ok(Self {
             inputs: inputs.unwrap_or_else(|| directory.clone()),
             directory,

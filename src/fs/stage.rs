@@ -61,6 +61,11 @@ impl Stage {
                 // A link in its place leads who knows where.
                 lock => lock.map_err(failed)?,
             };
+            let found = lock.metadata().map_err(failed)?;
+            if found.uid() != rustix::process::geteuid().as_raw() || found.mode() & 0o022 != 0 {
+                // Whoever made it could exchange what is built in it.
+                return Err(failed(std::io::Error::other("another user made it, or may write there")));
+            }
             if lock.try_lock().is_err() {
                 if let Some(waiting) = waiting.take() {
                     waiting();

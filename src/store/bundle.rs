@@ -82,7 +82,7 @@ pub fn import(path: &Path, cache: &Path) -> Result<(Vec<LockFile>, usize), Error
     let unreadable = |error: std::io::Error| wrong(crate::causes::chain(&error));
     let mut archive = Archive::new(std::io::BufReader::with_capacity(1 << 18, fs::open(path)?));
     let (mut locks, mut count, mut stated) = (Vec::<LockFile>::new(), 0, None);
-    for member in archive.entries().map_err(unreadable)? {
+    for member in archive.entries().map_err(unreadable)?.raw(true) {
         let mut member = member.map_err(unreadable)?;
         let name = String::from_utf8(member.path_bytes().into_owned())
             .map_err(|_| wrong("a name in it is not UTF-8".to_owned()))?;

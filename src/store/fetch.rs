@@ -101,8 +101,9 @@ impl Fetcher {
         let begun = partial.sink.size;
         let mut received = self.receive(wanted, &mut partial).await;
         let mut found = hex(&sha2::Digest::finalize(partial.sink.sha256.clone()));
-        if received.is_ok() && found != wanted.sha256 && (begun > 0 || partial.resumed) {
-            // Its parts were of different files: all of one, then.
+        let may_be_parts = begun > 0 || partial.resumed || wanted.size.is_none();
+        if received.is_ok() && found != wanted.sha256 && may_be_parts {
+            // Its parts were of different files, or it broke off unnoticed: all of it again, once.
             partial.reset()?;
             received = self.receive(wanted, &mut partial).await;
             found = hex(&sha2::Digest::finalize(partial.sink.sha256.clone()));

@@ -20,6 +20,8 @@ use crate::{fs, lock::fingerprint::hex};
 pub struct Files {
     root: PathBuf,
     scratch: Arc<Scratch>,
+    /// Whether what is there is hashed before it is taken for what is to be added.
+    distrusts: bool,
     /// Whoever prunes waits until nobody has the file store open.
     _lock: Arc<std::fs::File>,
 }
@@ -46,7 +48,18 @@ impl Files {
 
     fn locked(cache: &Path, alone: bool) -> Result<Self, fs::Error> {
         let lock = Arc::new(fs::lock_directory(cache, alone)?);
-        Ok(Self { root: cache.join("files"), scratch: Arc::new(Scratch::begin(cache)?), _lock: lock })
+        Ok(Self {
+            root: cache.join("files"),
+            scratch: Arc::new(Scratch::begin(cache)?),
+            distrusts: false,
+            _lock: lock,
+        })
+    }
+
+    /// The same store, to which everything is added anew unless it is there to the last byte.
+    #[must_use]
+    pub fn distrusting(&self) -> Self {
+        Self { distrusts: true, ..self.clone() }
     }
 
     /// The directory for half-finished things of this process.
@@ -63,7 +76,9 @@ impl Files {
     /// Adds a file whose content is at hand.
     pub fn add(&self, content: &[u8], executable: bool) -> Result<Added, fs::Error> {
         let added = Added { sha256: hex(&Sha256::digest(content)), size: content.len() as u64 };
-        if !self.has(&added.sha256, added.size, executable) {
+        let is_right =
+            || fs::sha256(&self.path(&added.sha256, executable)).is_ok_and(|it| hex(&it) == added.sha256);
+        if !self.has(&added.sha256, added.size, executable) || self.distrusts && !is_right() {
             let path = self.scratch.fresh();
             let mut file = fs::create_file(&path)?;
             file.write_all(content).map_err(fs::Error::write(&path))?;

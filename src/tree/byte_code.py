@@ -2,9 +2,9 @@
 
 usage: byte_code.py ROOT PREFIX LIST
 
-LIST holds paths below ROOT, one a line. For each source that is valid Python
-(others are passed over, as pip does), prints a line `SIZE PATH` with the path of
-its byte-code file, then its SIZE bytes. Writes no file: whoever started this may
+LIST holds paths below ROOT, one a line. For each of them, in this order, prints a
+line `SIZE PATH` with the path of its byte-code file, then its SIZE bytes; or the
+line `-` if it is no valid Python, which is passed over as pip does. Writes no file: whoever started this may
 be gone, and another may be building in ROOT's place. Runs on Python 3.5 and later.
 """
 import sys
@@ -28,16 +28,19 @@ def header(path, source):
 
 root, prefix, listed = sys.argv[1:]
 with open(listed, "rb") as lines:
-    paths = lines.read().decode("utf-8").split("\n")
+    paths = lines.read().split(b"\n")
 for path in filter(None, paths):
-    place = os.path.join(root, path)
+    # Names of files as this Python spells them, which before 3.7 depends on the locale; what is stored does not.
+    place = os.path.join(root, os.fsdecode(path))
     loader = importlib.machinery.SourceFileLoader("<py_compile>", place)
     source = loader.get_data(place)
     try:
-        code = loader.source_to_code(source, os.path.join(prefix, path))
-    except (SyntaxError, ValueError, OverflowError, RecursionError):
+        code = loader.source_to_code(source, os.path.join(prefix, path.decode("utf-8")))
+        # Nested too deeply is a MemoryError to some parsers.
+    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
+        sys.stdout.buffer.write(b"-\n")
         continue
     content = importlib.util.MAGIC_NUMBER + header(place, source) + marshal.dumps(code)
-    target = importlib.util.cache_from_source(path)
-    sys.stdout.buffer.write("{} {}\n".format(len(content), target).encode("utf-8") + content)
+    target = os.fsencode(importlib.util.cache_from_source(os.fsdecode(path)))
+    sys.stdout.buffer.write(str(len(content)).encode() + b" " + target + b"\n" + content)
 sys.stdout.flush()

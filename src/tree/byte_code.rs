@@ -57,33 +57,30 @@ pub(super) fn compile(
     let sources = manifest.entries.iter().filter(|(_, (entry, _))| matches!(entry, Entry::File { .. }));
     // Where something else than a directory would hold it, there is no byte-code.
     let has_place = |path: &&String| {
-        let (directory, _) = path.rsplit_once('/').unwrap_or_default();
-        let place = TreePath::parse(format!("{directory}/__pycache__").as_bytes());
-        let held = place.ok().and_then(|place| manifest.entries.get(&*place));
+        let place = path.rsplit_once('/').map(|(directory, _)| format!("{directory}/__pycache__"));
+        let held = manifest.entries.get(place.as_deref().unwrap_or("__pycache__"));
         held.is_none_or(|(entry, _)| matches!(entry, Entry::Directory))
     };
     let sources: Vec<&String> = sources.map(|(path, _)| path).filter(is_source).filter(has_place).collect();
     // A list is one process: what its earlier sources leave behind in it must not depend on the number of cores.
-    let lists: Vec<String> = sources
-        .chunks(SOURCES_AT_ONCE)
-        .map(|list| list.iter().map(|path| path.as_str()).collect::<Vec<_>>().join("\n"))
-        .collect();
+    let lists: Vec<&[&String]> = sources.chunks(SOURCES_AT_ONCE).collect();
     let directory = files.scratch().fresh();
     fs::create_directory(&directory)?;
     let script = directory.join("byte_code.py");
     fs::write_own(&script, SCRIPT.as_bytes())?;
 
-    let run = |list: &String| {
+    let run = |list: &&[&String]| {
         let listed = files.scratch().fresh();
-        fs::write_own(&listed, list.as_bytes())?;
+        let lines = list.iter().map(|path| path.as_str()).collect::<Vec<_>>().join("\n");
+        fs::write_own(&listed, lines.as_bytes())?;
         let python = root.join(&python.path);
         let words = [&script, root, Path::new(request.prefix), &listed].map(PathBuf::from);
-        let mut compiled = command(&python, &words, loader);
-        let owner = |path: &TreePath| Some(manifest.entries.get(&path.source_of_byte_code()?)?.1);
-        receive(&mut compiled, files, &owner)
+        receive(&mut command(&python, &words, loader), list, manifest, files)
     };
     let written: Vec<Entries> = lists.par_iter().with_max_len(1).map(run).collect::<Result<_, Error>>()?;
     let mut added: Entries = written.into_iter().flatten().collect();
+    // A package's own directory may stand where a file of byte-code would be.
+    added.retain(|path, _| !manifest.entries.contains_key(path));
     let parents: BTreeSet<String> =
         added.keys().filter_map(|path| path.rsplit_once('/')).map(|(parent, _)| parent.to_owned()).collect();
     added.extend(
@@ -115,39 +112,52 @@ fn command(python: &Path, arguments: &[PathBuf], loader: Option<&Loader>) -> duc
 /// Takes what the command writes into the file store, while it comes.
 fn receive(
     command: &mut duct::Expression,
+    sources: &[&String],
+    manifest: &Manifest,
     files: &Files,
-    owner: &dyn Fn(&TreePath) -> Option<Option<u32>>,
 ) -> Result<Entries, Error> {
     let failed = |reason: String| Error::ByteCode { reason };
     let unreadable = |error: io::Error| failed(error.to_string());
     let process = command.reader().map_err(unreadable)?;
     let mut output = BufReader::with_capacity(1 << 16, &process);
-    let mut added = Entries::new();
-    loop {
+    let (mut added, mut answered) = (Entries::new(), 0);
+    for source in sources {
         let mut line = String::new();
         (&mut output).take(LINE_LIMIT).read_line(&mut line).map_err(unreadable)?;
         if line.is_empty() {
             break;
         }
-        // The Python is the environment's own, and still is what it says checked like everything from outside.
+        if line == "-\n" {
+            answered += 1;
+            continue;
+        }
         let stated = line.trim_end_matches('\n').split_once(' ');
         let stated = stated.and_then(|(size, path)| Some((size.parse::<u64>().ok()?, path)));
         let (size, path) = stated.ok_or_else(|| failed(format!("it says `{}`", line.trim_end())))?;
-        let path = TreePath::parse(path.as_bytes()).map_err(|reason| failed(format!("{path}: {reason}")))?;
-        let owner = owner(&path).ok_or_else(|| failed(format!("{path} is of no source")))?;
         let mut content = Vec::new();
         (&mut output).take(size).read_to_end(&mut content).map_err(unreadable)?;
         if content.len() as u64 != size {
-            return Err(failed(format!("{path} breaks off")));
+            break;
         }
+        answered += 1;
+        // The Python is the environment's own, and still is what it says checked like everything from outside. A name
+        // that is too long with its ending has no byte-code, as Python has it.
+        let Ok(path) = TreePath::parse(path.as_bytes()) else { continue };
+        let owner = manifest.entries.get(*source).and_then(|(_, owner)| *owner);
         let Added { sha256, size } = files.add(&content, false)?;
         added.insert(path.to_string(), (Entry::File { sha256, size, executable: false }, owner));
     }
-    match process.try_wait().map_err(unreadable)? {
+    // To the end, which is when it is known how it went.
+    let rest = io::copy(&mut output, &mut io::sink()).map_err(unreadable)?;
+    let ended = process.try_wait().map_err(unreadable)?;
+    match ended {
         Some(ended) if !ended.status.success() => {
             let said = String::from_utf8_lossy(&ended.stderr);
             let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it says nothing");
             Err(failed(format!("it ended with {}: {last}", ended.status)))
+        }
+        _ if rest > 0 || answered < sources.len() => {
+            Err(failed(format!("of {} sources it answers for {answered}", sources.len())))
         }
         _ => Ok(added),
     }

@@ -25,21 +25,35 @@ pub(super) fn check(packages: &[&Package], entries: &Entries) -> Result<(), Erro
 /// Follows every symlink on the way of a path, and fails where one leads out of the tree.
 fn follow(path: &str, entries: &Entries) -> Result<(), &'static str> {
     let mut open: Vec<String> = path.rsplit('/').map(str::to_owned).collect();
-    let (mut place, mut followed) = (Vec::<String>::new(), 0);
+    // Where we are, the lengths of all paths above, and how many of them there are as far as the tree knows.
+    let (mut place, mut above, mut known) = (String::new(), Vec::new(), 0);
+    let mut followed = 0;
     while let Some(part) = open.pop() {
         match part.as_str() {
             "" | "." => {}
-            ".." => drop(place.pop().ok_or("it leads out of the tree, by way of other links")?),
+            ".." => {
+                place.truncate(above.pop().ok_or("it leads out of the tree, by way of other links")?);
+                known = known.min(above.len());
+            }
             _ => {
-                place.push(part);
-                if let Some((Entry::Symlink { target }, _)) = entries.get(&place.join("/")) {
+                let before = place.len();
+                if before > 0 {
+                    place.push('/');
+                }
+                place.push_str(&part);
+                // Below what is not there, there are no links either.
+                let entry = if known == above.len() { entries.get(&place) } else { None };
+                if let Some((Entry::Symlink { target }, _)) = entry {
                     followed += 1;
                     if followed > LINKS_FOLLOWED {
                         // In a circle: nobody gets anywhere on it.
                         return Ok(());
                     }
-                    place.pop();
+                    place.truncate(before);
                     open.extend(target.rsplit('/').map(str::to_owned));
+                } else {
+                    above.push(before);
+                    known += usize::from(entry.is_some());
                 }
             }
         }

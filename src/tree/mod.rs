@@ -136,6 +136,7 @@ pub fn derive(
     anew: bool,
     progress: &(dyn Fn(usize) + Sync),
 ) -> Result<Tree, Error> {
+    let files = &if anew { files.distrusting() } else { files.clone() };
     let mut packages: Vec<&Package> = request.packages.iter().collect();
     // The large ones first: the last one to end should be a small one.
     packages.sort_by_key(|package| {

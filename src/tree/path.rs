@@ -5,6 +5,7 @@ use std::{fmt, ops::Deref, path::Path};
 /// Linux refuses longer names and paths; so does a tree, before anything is written.
 const NAME_LIMIT: usize = 255;
 const PATH_LIMIT: usize = 2048;
+const TARGET_LIMIT: usize = 4096;
 
 /// A relative path with `/` between its parts: UTF-8, without `.`, `..` and control characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,6 +55,9 @@ impl TreePath {
         if target.is_empty() {
             return Err("it leads nowhere");
         }
+        if target.len() >= TARGET_LIMIT {
+            return Err("it leads to a path longer than a path may be");
+        }
         if target.starts_with('/') {
             return Err("it leads to an absolute path");
         }
@@ -75,6 +79,9 @@ impl TreePath {
     pub fn source_of_byte_code(&self) -> Option<String> {
         let (directory, file) = self.0.rsplit_once('/')?;
         let parent = directory.strip_suffix("__pycache__")?;
+        if !parent.is_empty() && !parent.ends_with('/') {
+            return None;
+        }
         let stem = file.strip_suffix(".pyc")?;
         // `name.cpython-311.pyc` or `name.cpython-311.opt-1.pyc`.
         let (name, _) = stem.rsplit_once(".cpython-")?;
@@ -138,6 +145,8 @@ mod tests {
             Some("a/b.cpython-39.py")
         );
         assert_eq!(source("lib/a/b.pyc"), None);
+        assert_eq!(source("__pycache__/b.cpython-311.pyc").as_deref(), Some("b.py"));
+        assert_eq!(source("lib/my__pycache__/b.cpython-311.pyc"), None);
         assert_eq!(source("lib/my__pycache__x/b.cpython-311.pyc"), None);
     }
 
