@@ -27,7 +27,6 @@ run envlock check
 run envlock install --prefix env
 run env/bin/celery --version
 run envlock verify --prefix env
-# shellcheck disable=SC2016 # shown as it would be typed
 run sh -c 'printf x >> env/bin/celery'
 run envlock verify --prefix env || printf '(exit code %s)\n' $?
 run sed -i 's/python=3.11/python >=3.11.2,<3.12/' env.yml
