@@ -70,7 +70,10 @@ mod tests {
         let link = |path: &str, target: &str| {
             (path.to_owned(), (Entry::Symlink { target: target.to_owned() }, None))
         };
+        let directory = |path: &str| (path.to_owned(), (Entry::Directory, None));
         let entries = Entries::from([
+            directory("a"),
+            directory("bin"),
             link("a/up", ".."),
             link("a/out", "up/.."),
             link("bin/X11", "."),
