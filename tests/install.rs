@@ -66,6 +66,10 @@ fn the_quickstart_installs_runs_and_verifies() {
         .run()
         .unwrap();
     place.run(&["verify", "--prefix", "env", "--rebuild", "--mirror", &server.mirror()]).expect(0);
+    // Anyone can compute the digest, as docs/determinism.md says.
+    let page = std::fs::read_to_string(crate::common::root().join("docs/determinism.md")).unwrap();
+    let script = page.split("```python\n").nth(1).unwrap().split("```").next().unwrap();
+    assert_eq!(duct::cmd!("/usr/bin/python3", "-c", script, &env).read().unwrap(), digest);
     // Byte-code is what py_compile would have made of it.
     let script = "import py_compile, sys; source, target = sys.argv[1:]; \
                   py_compile.compile(source, target, doraise=True, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)";
@@ -296,6 +300,21 @@ fn prefixes_replace_placeholders() {
     assert_eq!(strings, expected.iter().map(String::as_bytes).collect::<Vec<_>>());
     assert_eq!(std::fs::metadata(place.path().join("env/bin/tool")).unwrap().mode() & 0o7777, 0o755);
 
+    // One with a space in it, or with a Python behind it, as well.
+    let script = |program: &str| format!("#!{long}/bin/{program} -x\n{long}\n");
+    let members =
+        [Member::executable("bin/py", script("python3.11")), Member::executable("bin/sh", script("bash"))];
+    let scripts =
+        Conda::new("b", &members).placeholder("bin/py", "text", &long).placeholder("bin/sh", "text", &long);
+    let spaced = Place::new();
+    lock(&spaced, &[Artifact::conda(&scripts)]);
+    spaced.run(&["install", "--prefix", "/a b/env", "--into", "env"]).expect(0);
+    assert_eq!(
+        spaced.read("env/bin/py"),
+        "#!/bin/sh\n'''exec' \"/a b/env/bin/python3.11\" -x \"$0\" \"$@\" #'''\n/a b/env\n"
+    );
+    assert_eq!(spaced.read("env/bin/sh"), "#!/usr/bin/env bash -x\n/a b/env\n");
+
     // A shebang that the kernel would cut off goes a longer way.
     let deep = format!("/{}", "deep/".repeat(30));
     place.run(&["install", "--prefix", &deep, "--into", "deep"]).expect(0);
@@ -338,6 +357,29 @@ fn two_packages_and_one_path() {
     let record: serde_json::Value =
         serde_json::from_str(&place.read("env/conda-meta/above-1.0-0.json")).unwrap();
     assert_eq!(record["files"], serde_json::json!(["etc/file", "share/same", "x/sub"]));
+
+    // Of three that know nothing of each other the last by name, in whatever order the lock has them.
+    let of = |name| Artifact::conda(&Conda::new(name, &[Member::file("etc/which", name)]));
+    for order in [["one", "two", "three"], ["two", "three", "one"], ["three", "two", "one"]] {
+        let place = Place::new();
+        lock(&place, &order.map(of));
+        place.run(&["install", "--prefix", "env"]).expect(0);
+        assert_eq!(place.read("env/etc/which"), "two", "{order:?}");
+    }
+    // Where two noarch packages bring one module, and one is gone in the next lock, the other's comes back.
+    let noarch = |name, text: &str| {
+        let mut package = Conda::new(name, &[Member::file("site-packages/module.py", text)]);
+        package.index["noarch"] = "python".into();
+        Artifact::conda(&package)
+    };
+    let place = Place::new();
+    lock(&place, &[Artifact::conda(&fake_python()), noarch("a", "a\n"), noarch("b", "b\n")]);
+    place.run(&["install", "--prefix", "env", "--no-byte-code"]).expect(0);
+    assert_eq!(place.read("env/lib/python1.0/site-packages/module.py"), "b\n");
+    lock(&place, &[Artifact::conda(&fake_python()), noarch("a", "a\n")]);
+    place.run(&["install", "--prefix", "env", "--no-byte-code"]).expect(0);
+    assert_eq!(place.read("env/lib/python1.0/site-packages/module.py"), "a\n");
+    assert!(!place.path().join("env/conda-meta/b-1.0-0.json").exists());
 
     // PyPI's come after conda's, as pip would have installed them.
     let conda = package("zzz", &[Member::file("lib/python1.0/site-packages/module.py", "conda\n")]);
