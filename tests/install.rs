@@ -358,13 +358,13 @@ fn two_packages_and_one_path() {
         serde_json::from_str(&place.read("env/conda-meta/above-1.0-0.json")).unwrap();
     assert_eq!(record["files"], serde_json::json!(["etc/file", "share/same", "x/sub"]));
 
-    // Of three that know nothing of each other the last by name, in whatever order the lock has them.
+    // Of three that know nothing of each other the first by name, in whatever order the lock has them.
     let of = |name| Artifact::conda(&Conda::new(name, &[Member::file("etc/which", name)]));
     for order in [["one", "two", "three"], ["two", "three", "one"], ["three", "two", "one"]] {
         let place = Place::new();
         lock(&place, &order.map(of));
         place.run(&["install", "--prefix", "env"]).expect(0);
-        assert_eq!(place.read("env/etc/which"), "two", "{order:?}");
+        assert_eq!(place.read("env/etc/which"), "one", "{order:?}");
     }
     // Where two noarch packages bring one module, and one is gone in the next lock, the other's comes back.
     let noarch = |name, text: &str| {
@@ -375,11 +375,11 @@ fn two_packages_and_one_path() {
     let place = Place::new();
     lock(&place, &[Artifact::conda(&fake_python()), noarch("a", "a\n"), noarch("b", "b\n")]);
     place.run(&["install", "--prefix", "env", "--no-byte-code"]).expect(0);
-    assert_eq!(place.read("env/lib/python1.0/site-packages/module.py"), "b\n");
-    lock(&place, &[Artifact::conda(&fake_python()), noarch("a", "a\n")]);
-    place.run(&["install", "--prefix", "env", "--no-byte-code"]).expect(0);
     assert_eq!(place.read("env/lib/python1.0/site-packages/module.py"), "a\n");
-    assert!(!place.path().join("env/conda-meta/b-1.0-0.json").exists());
+    lock(&place, &[Artifact::conda(&fake_python()), noarch("b", "b\n")]);
+    place.run(&["install", "--prefix", "env", "--no-byte-code"]).expect(0);
+    assert_eq!(place.read("env/lib/python1.0/site-packages/module.py"), "b\n");
+    assert!(!place.path().join("env/conda-meta/a-1.0-0.json").exists());
 
     // PyPI's come after conda's, as pip would have installed them.
     let conda = package("zzz", &[Member::file("lib/python1.0/site-packages/module.py", "conda\n")]);
@@ -579,6 +579,13 @@ fn link_scripts_are_told_of_and_not_run() {
         ran.stderr
     );
     assert!(!place.path().join("env/ran").exists());
+    // Also where the tree was built before.
+    let again = place.run(&["install", "--prefix", "env", "--into", "again"]).expect(0);
+    let ran = place.run(&["install", "--prefix", "env", "--into", "once-more"]).expect(0);
+    assert!(
+        again.stderr.contains("which envlock does not run")
+            && ran.stderr.contains("which envlock does not run")
+    );
 }
 
 #[test]

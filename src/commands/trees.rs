@@ -104,6 +104,7 @@ impl<'a> Builder<'a> {
     ) -> Result<Manifest, Error> {
         let kept = request.kept_manifest(&self.settings.cache);
         if !rebuild && let Some(manifest) = Manifest::load(&kept)? {
+            self.tell(&manifest);
             return Ok(manifest);
         }
         self.derive(request, files, None, rebuild)
@@ -114,7 +115,10 @@ impl<'a> Builder<'a> {
         let kept = request.kept_manifest(&self.settings.cache);
         if let Some(manifest) = Manifest::load(&kept)? {
             match place.put(&manifest, files) {
-                Ok(()) => return Ok(manifest),
+                Ok(()) => {
+                    self.tell(&manifest);
+                    return Ok(manifest);
+                }
                 // The store has lost something: from the artifacts, then.
                 Err(tree::Error::Stale { .. }) => place.empty()?,
                 Err(error) => return Err(error.into()),
@@ -166,9 +170,7 @@ impl<'a> Builder<'a> {
         let waiting = self.printer.waiting(format!("unpacking {count} packages"));
         let progress = |done: usize| waiting.on(format!("unpacking: {done} of {count} packages"));
         let mut tree = tree::derive(request, &self.settings.cache, files, anew, &progress)?;
-        for note in &tree.notes {
-            self.printer.note(note);
-        }
+        self.tell(&tree.manifest);
         waiting.on(format!("placing {} files", tree.manifest.entries.len()));
         if let Some(place) = place {
             place.put(&tree.manifest, files)?;
@@ -189,8 +191,12 @@ impl<'a> Builder<'a> {
             }
             tree.manifest.entries.extend(added);
         }
-        tree.manifest.save(&request.kept_manifest(&self.settings.cache))?;
+        tree.manifest.save(&request.kept_manifest(&self.settings.cache), files.scratch())?;
         Ok(tree.manifest)
+    }
+
+    fn tell(&self, manifest: &Manifest) {
+        manifest.notes.iter().for_each(|note| self.printer.note(note));
     }
 
     /// The runtime's loader, ready to run; none if the lock has no runtime.

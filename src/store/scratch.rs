@@ -4,6 +4,7 @@
 
 use std::{
     fs::File,
+    io::Write,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
 };
@@ -40,6 +41,18 @@ impl Scratch {
     /// Where it is.
     pub fn path(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// Gives a file of the cache its content, whole or not at all; a process that is killed leaves nothing beside it.
+    pub fn publish(&self, path: &Path, content: &[u8]) -> Result<(), fs::Error> {
+        let temporary = self.fresh();
+        let mut file = fs::create_file(&temporary)?;
+        file.write_all(content).map_err(fs::Error::write(&temporary))?;
+        fs::settle_in_tree(&file, &temporary, false)?;
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::rename(&temporary, path)
     }
 
     /// A name that nothing in it has.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Marker;
-use crate::{fs, lock::fingerprint::hex};
+use crate::{fs, lock::fingerprint::hex, store::Scratch};
 
 /// The version of the rules by which a lock becomes a tree. A change that alters any tree raises it.
 pub const TREE_FORMAT: u32 = 1;
@@ -59,6 +59,8 @@ pub struct Manifest {
     pub entries: Entries,
     /// The file names of the artifacts.
     pub packages: Vec<String>,
+    /// What the user should know about it: conflicts, and scripts that were not run.
+    pub notes: Vec<String>,
 }
 
 impl Manifest {
@@ -84,11 +86,11 @@ impl Manifest {
     }
 
     /// Keeps it.
-    pub fn save(&self, path: &Path) -> Result<(), fs::Error> {
+    pub fn save(&self, path: &Path, scratch: &Scratch) -> Result<(), fs::Error> {
         let kept = KeptRef { tree_digest: self.digest(), manifest: self };
         // Strings and numbers always serialise.
         let text = serde_json::to_string(&kept).unwrap_or_default();
-        fs::write_own(path, text.as_bytes())
+        scratch.publish(path, text.as_bytes())
     }
 }
 
@@ -129,6 +131,7 @@ mod tests {
                 ("bin/python3.11".to_owned(), (file, Some(0))),
             ]),
             packages: vec!["python-3.11-0.conda".to_owned()],
+            notes: Vec::new(),
         }
     }
 
@@ -146,7 +149,7 @@ mod tests {
     fn a_kept_manifest_that_was_changed_is_not_trusted() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("manifest.json");
-        manifest().save(&path).unwrap();
+        manifest().save(&path, &Scratch::begin(directory.path()).unwrap()).unwrap();
         assert_eq!(Manifest::load(&path).unwrap(), Some(manifest()));
         let text = fs::read_own(&path).unwrap().unwrap().replace("abab", "abac");
         fs::write_own(&path, text.as_bytes()).unwrap();

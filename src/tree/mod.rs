@@ -117,12 +117,10 @@ impl Request<'_> {
     }
 }
 
-/// A tree and what there is to say about it.
+/// A tree that may still want its byte-code.
 pub struct Tree {
     /// Its paths.
     pub manifest: Manifest,
-    /// What the user should know.
-    pub notes: Vec<String>,
     /// The environment's Python, if it has one.
     python: Option<PythonInfo>,
 }
@@ -214,8 +212,9 @@ pub fn derive(
         marker: request.marker(),
         entries,
         packages: packages.iter().map(|package| package.file_name()).collect(),
+        notes,
     };
-    Ok(Tree { manifest, notes, python })
+    Ok(Tree { manifest, python })
 }
 
 impl Tree {
@@ -239,8 +238,8 @@ impl Tree {
 
 pub use materialise::materialise;
 
-/// The order in which packages are laid over each other: conda's by what needs what, with the name where nothing
-/// else decides, then PyPI's by name.
+/// The order in which packages are laid over each other: conda's by what needs what, where nothing else decides the
+/// first by name last, as rattler has it; then PyPI's by name.
 fn in_order(
     packages: Vec<&Package>,
     unpacked: Vec<Unpacked>,

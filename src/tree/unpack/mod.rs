@@ -140,7 +140,7 @@ pub(super) fn unpack(package: &Package, cache: &Path, files: &Files, anew: bool)
     let unpacked = Unpacked { format: FORMAT, members, about, size };
     unpacked.check_identity(package)?;
     // Texts and numbers always serialise.
-    fs::write_own(&kept, serde_json::to_string(&unpacked).unwrap_or_default().as_bytes())?;
+    files.scratch().publish(&kept, serde_json::to_string(&unpacked).unwrap_or_default().as_bytes())?;
     Ok(unpacked)
 }
 
