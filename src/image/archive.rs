@@ -15,6 +15,7 @@ use oci_spec::image::{
     OciLayoutBuilder, Os, RootFsBuilder, Sha256Digest,
 };
 use rattler_conda_types::{Arch as CondaArch, Subdir};
+use rattler_digest::HashingWriter;
 use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -81,7 +82,7 @@ pub fn build(
     let failed = |source| Error::Fs(fs::Error::write(path)(source));
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let file = fs::temporary_in(parent)?;
-    let mut tar = Builder::new(io::BufWriter::with_capacity(1 << 18, file));
+    let mut tar = Builder::new(HashingWriter::<_, Sha256>::new(io::BufWriter::with_capacity(1 << 18, file)));
     append(&mut tar, "oci-layout", &layout, time).map_err(failed)?;
     append(&mut tar, "index.json", &index, time).map_err(failed)?;
     append(&mut tar, "manifest.json", &docker, time).map_err(failed)?;
@@ -91,7 +92,7 @@ pub fn build(
         let content = fs::open(&layer.path)?;
         tar.append_data(&mut header(layer.size, time), blob(&layer.sha256), content).map_err(failed)?;
     }
-    let buffer = tar.into_inner().map_err(failed)?;
+    let (buffer, archive) = tar.into_inner().map_err(failed)?.finalize();
     let file = buffer.into_inner().map_err(|error| failed(error.into()))?;
     let size = file.as_file().metadata().map_err(failed)?.len();
     fs::publish(file, path)?;
@@ -99,7 +100,7 @@ pub fn build(
         fs::remove_file(&layer.path)?;
     }
     Ok(Built {
-        archive: hex(&fs::sha256(path)?),
+        archive: hex(&archive),
         image,
         layers: layers.into_iter().map(|layer| layer.sha256).collect(),
         size,

@@ -4,11 +4,11 @@
 
 use std::{
     fs::File,
-    io::{self, BufWriter, Write},
+    io::{self, BufWriter},
     path::{Path, PathBuf},
 };
 
-use sha2::{Digest, Sha256};
+use rattler_digest::{HashingReader, HashingWriter, Sha256};
 use tar::{Builder, EntryType, Header};
 
 use super::Error;
@@ -40,7 +40,7 @@ pub(super) enum Owner {
 
 /// A layer that is being written.
 pub(super) struct Writer {
-    tar: Builder<Hashing<BufWriter<File>>>,
+    tar: Builder<HashingWriter<BufWriter<File>, Sha256>>,
     path: PathBuf,
     time: u64,
 }
@@ -48,8 +48,7 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn begin(path: PathBuf, time: u64) -> Result<Self, Error> {
         let file = BufWriter::with_capacity(1 << 18, fs::create_file(&path)?);
-        let tar = Builder::new(Hashing { inner: file, hasher: Sha256::new(), size: 0 });
-        Ok(Self { tar, path, time })
+        Ok(Self { tar: Builder::new(HashingWriter::new(file)), path, time })
     }
 
     fn header(&self, kind: EntryType, mode: u32, size: u64, owner: Owner) -> Header {
@@ -91,10 +90,10 @@ impl Writer {
 
     pub(super) fn finish(self, about: String) -> Result<Layer, Error> {
         let failed = |source| Error::Fs(fs::Error::write(&self.path)(source));
-        let mut hashing = self.tar.into_inner().map_err(failed)?;
-        hashing.flush().map_err(failed)?;
-        let sha256 = hex(&hashing.hasher.finalize());
-        Ok(Layer { path: self.path.clone(), sha256, size: hashing.size, about })
+        let (buffer, sha256) = self.tar.into_inner().map_err(failed)?.finalize();
+        let file = buffer.into_inner().map_err(|error| failed(error.into()))?;
+        let size = file.metadata().map_err(failed)?.len();
+        Ok(Layer { path: self.path.clone(), sha256: hex(&sha256), size, about })
     }
 }
 
@@ -118,10 +117,10 @@ pub(super) fn of_tree(manifest: &Manifest, files: &Files, path: PathBuf, time: u
                     path: path.clone(),
                     environment: manifest.marker.environment.clone(),
                 })?;
-                let mut content = Checked { inner: content, hasher: Sha256::new() };
+                let mut content = HashingReader::<_, Sha256>::new(content);
                 writer.file(&place, *executable, *size, &mut content)?;
                 // The image is what the manifest says, not what a link into the store may have become.
-                if hex(&content.hasher.finalize()) != *sha256 {
+                if hex(&content.finalize().1) != *sha256 {
                     fs::remove_file(&files.path(sha256, *executable))?;
                     return Err(Error::Lost {
                         path: path.clone(),
@@ -141,38 +140,4 @@ fn open(files: &Files, sha256: &str, size: u64, executable: bool) -> Result<Opti
     }
     let path: &Path = &files.path(sha256, executable);
     Ok(Some(fs::open(path)?))
-}
-
-/// Hashes what is written.
-struct Hashing<W> {
-    inner: W,
-    hasher: Sha256,
-    size: u64,
-}
-
-impl<W: Write> Write for Hashing<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let length = self.inner.write(bytes)?;
-        self.hasher.update(&bytes[..length]);
-        self.size += length as u64;
-        Ok(length)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
-}
-
-/// Hashes what is read.
-struct Checked<R> {
-    inner: R,
-    hasher: Sha256,
-}
-
-impl<R: io::Read> io::Read for Checked<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.inner.read(buffer)?;
-        self.hasher.update(&buffer[..length]);
-        Ok(length)
-    }
 }

@@ -3,7 +3,7 @@
 //! Prefixes are replaced by rattler's routines, byte for byte as conda has it; commands are rattler's, too, for
 //! wheels as well. The records of a package name only paths that are its own in this tree.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::collections::BTreeMap;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rattler::install::{PythonInfo, link::copy_and_replace_placeholders, python_entry_point_template};
@@ -56,13 +56,14 @@ impl Context<'_> {
             .collect();
         listed.sort_by(|a, b| a.0.path.cmp(&b.0.path));
         let record = match &unpacked.about {
-            About::Conda { .. } => conda_record(package, unpacked, &listed)?,
+            About::Conda { .. } => conda_record(package, unpacked, &listed)?.into_bytes(),
             About::Wheel { .. } => {
                 let own = items.iter().find(|item| matches!(item.source, Source::Record));
                 wheel_record(own.map_or("", |item| &item.path), &listed)
+                    .map_err(|error| Error::unsound(package, "RECORD", error.to_string()))?
             }
         };
-        let record = self.generated(record.as_bytes(), false)?;
+        let record = self.generated(&record, false)?;
         Ok(entries.into_iter().map(|entry| entry.unwrap_or_else(|| record.clone())).collect())
     }
 
@@ -227,7 +228,7 @@ fn digest(hex: &str) -> Option<Sha256Hash> {
 }
 
 /// `RECORD` of an installed project (PEP 376): paths relative to site-packages, sorted, itself without a hash.
-fn wheel_record(own: &str, listed: &[(&Item, &Entry)]) -> String {
+fn wheel_record(own: &str, listed: &[(&Item, &Entry)]) -> Result<Vec<u8>, csv::Error> {
     // RECORD lies in site-packages/NAME.dist-info.
     let site_packages = own.rsplitn(3, '/').nth(2).unwrap_or_default();
     let up = "../".repeat(site_packages.split('/').count());
@@ -236,22 +237,18 @@ fn wheel_record(own: &str, listed: &[(&Item, &Entry)]) -> String {
         Some(inner) => inner.to_owned(),
         None => format!("{up}{path}"),
     };
-    let mut rows: BTreeMap<String, String> = BTreeMap::from([(relative(own), ",".to_owned())]);
+    let mut rows: BTreeMap<String, [String; 2]> = BTreeMap::from([(relative(own), Default::default())]);
     for (item, entry) in listed {
         if let Entry::File { sha256, size, .. } = entry {
             let digest = digest(sha256).map(|digest| URL_SAFE_NO_PAD.encode(digest)).unwrap_or_default();
-            rows.insert(relative(&item.path), format!("sha256={digest},{size}"));
+            rows.insert(relative(&item.path), [format!("sha256={digest}"), size.to_string()]);
         }
     }
-    rows.into_iter().fold(String::new(), |mut text, (path, rest)| {
-        let _ = writeln!(text, "{},{rest}", quoted(&path));
-        text
-    })
-}
-
-/// A field of a CSV row.
-fn quoted(field: &str) -> String {
-    if field.contains([',', '"']) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field.to_owned() }
+    let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
+    for (path, [digest, size]) in &rows {
+        writer.write_record([path, digest, size])?;
+    }
+    writer.into_inner().map_err(|error| error.into_error().into())
 }
 
 /// Files that belong to the environment as a whole.
@@ -265,15 +262,4 @@ pub(super) fn of_the_environment(request: &Request) -> Vec<(&'static str, Vec<u8
         files.push(("conda-meta/state", format!("{state:#}\n").into_bytes()));
     }
     files
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn csv_fields_are_quoted_where_they_must() {
-        assert_eq!(quoted("a/b.py"), "a/b.py");
-        assert_eq!(quoted("a,\"b"), "\"a,\"\"b\"");
-    }
 }
