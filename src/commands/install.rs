@@ -99,20 +99,19 @@ fn what_is_there(
         let message = format!("{shown} is not empty, and no environment that envlock installed");
         return Err(usage(message, "choose another prefix, or remove it first"));
     };
-    let manifest = Manifest::load(&marker.kept_manifest(&settings.cache))?;
-    if let Some(manifest) = &manifest
-        && marker == request.marker()
-        && tree::is_unchanged(manifest, target)?
-    {
-        return Ok(Some(manifest.clone()));
+    let Some(manifest) = Manifest::load(&marker.kept_manifest(&settings.cache))? else {
+        if force {
+            return Ok(None);
+        }
+        let message = format!("the cache does not remember what was installed in {shown}");
+        return Err(usage(message, "to replace all that is there, add --force"));
+    };
+    if marker == request.marker() && tree::is_unchanged(&manifest, target)? {
+        return Ok(Some(manifest));
     }
     if force {
         return Ok(None);
     }
-    let Some(manifest) = manifest else {
-        let message = format!("the cache does not remember what was installed in {shown}");
-        return Err(usage(message, "to replace all that is there, add --force"));
-    };
     let found = fs::walk(target)?;
     let extra: Vec<&String> = found
         .iter()

@@ -67,12 +67,12 @@ pub(super) fn compile(
     let directory = files.scratch().fresh();
     fs::create_directory(&directory)?;
     let script = directory.join("byte_code.py");
-    fs::write_own(&script, SCRIPT.as_bytes())?;
+    files.scratch().publish(&script, SCRIPT.as_bytes())?;
 
     let run = |list: &&[&String]| {
         let listed = files.scratch().fresh();
         let lines = list.iter().map(|path| path.as_str()).collect::<Vec<_>>().join("\n");
-        fs::write_own(&listed, lines.as_bytes())?;
+        files.scratch().publish(&listed, lines.as_bytes())?;
         let python = root.join(&python.path);
         let words = [&script, root, Path::new(request.prefix), &listed].map(PathBuf::from);
         receive(&mut command(&python, &words, loader), list, manifest, files)

@@ -206,19 +206,16 @@ fn hard_links(
     if links.is_empty() {
         return Ok(());
     }
-    let direct: BTreeMap<TreePath, TreePath> = links.iter().cloned().collect();
+    // A link to a link is one to what that names; what is linked to comes first in an archive.
+    let mut resolved: BTreeMap<TreePath, TreePath> = BTreeMap::new();
     let mut by_target: BTreeMap<TreePath, Vec<TreePath>> = BTreeMap::new();
     for (path, target) in links {
-        // A link to a link is one to what that names.
-        let mut target = &target;
-        for _ in 0..direct.len() {
-            target = direct.get(target).unwrap_or(target);
-        }
-        let target = target.clone();
+        let target = resolved.get(&target).cloned().unwrap_or(target);
         if !seen.contains(&target) {
             let reason = format!("it is a link to {target}, which is not in the archive");
             return Err(Error::unsound(package, path.to_string(), reason));
         }
+        resolved.insert(path.clone(), target.clone());
         by_target.entry(target).or_default().push(path);
     }
     each_member(unpacker, open, Part::Content, &mut |target, entry| {
