@@ -461,6 +461,14 @@ fn bundles_that_lie_are_refused() {
         assert_eq!(kept(&place), [""; 0]);
         assert!(!place.path().join("locks").exists());
     }
+    // A lock of nothing is packed like any other.
+    let place = Place::with("channels: []\ndependencies: []\n");
+    place.run(&["convert", "--quiet"]).expect(0);
+    let text = place.read("envlock.nix");
+    let (before, rest) = text.split_once("  environments = {").unwrap();
+    let (_, after) = rest.split_once("\n  };\n").unwrap();
+    place.put("envlock.nix", format!("{before}  environments = {{ }};\n{after}"));
+    place.run(&["bundle", "create", "envlock.nix", "-o", "bundle.tar"]).expect(0);
     let place = Place::new();
     place.put("bundle.tar", "no tar file");
     place.run(&["bundle", "import", "bundle.tar"]).expect(2);

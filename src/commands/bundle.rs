@@ -58,7 +58,8 @@ fn create(
 
 /// The lock as files, under the names that envlock gives them, whatever the one that was named is called.
 pub(super) fn lock_files(locked: &Locked) -> Result<Vec<bundle::LockFile>, Error> {
-    let own = locked.files.first().map(|file| (lock::file_name(&locked.environments[0].name), file.clone()));
+    let own = locked.files.first().zip(locked.environments.first());
+    let own = own.map(|(file, environment)| (lock::file_name(&environment.name), file.clone()));
     let own = own.filter(|(_, file)| file.extension().is_none_or(|extension| extension != "nix"));
     let names = locked.environments.iter().map(|environment| lock::file_name(&environment.name));
     let names = names.chain([lock::NIX_FILE.to_owned()]);

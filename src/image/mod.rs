@@ -51,7 +51,9 @@ impl Error {
         match self {
             Self::Role { hint, .. } => Some(hint.clone()),
             Self::Lost { .. } => Some("run `envlock cache verify`, then try again".to_owned()),
-            Self::Oci { .. } => None,
+            Self::Oci { .. } => {
+                Some("choose a platform that containers run on with --platform, such as linux-64".to_owned())
+            }
             Self::Store(error) => error.hint(),
             Self::Fs(error) => error.hint(),
         }
