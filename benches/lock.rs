@@ -54,6 +54,7 @@ fn lock(count: usize) -> Lock {
             content_hash: BTreeMap::new(),
             platforms: BTreeMap::from([(Subdir::Linux64, locked)]),
         }],
+        cluster: None,
         roles: BTreeMap::new(),
     }
 }

@@ -84,8 +84,13 @@ impl Error {
                 | tree::Error::ByteCode { .. } => ExitCode::UnsoundPackage,
             },
             Self::Image(error) => match error {
-                image::Error::Role { .. } | image::Error::Oci { .. } => ExitCode::BadInput,
-                image::Error::Lost { .. } | image::Error::Fs(_) => ExitCode::FileSystem,
+                image::Error::Role { .. } | image::Error::Oci { .. } | image::Error::Archive { .. } => {
+                    ExitCode::BadInput
+                }
+                image::Error::Lost { .. } | image::Error::Damaged { .. } | image::Error::Fs(_) => {
+                    ExitCode::FileSystem
+                }
+                image::Error::Push { .. } => ExitCode::Unreachable,
                 image::Error::Store(error) => of_store(error),
             },
         }

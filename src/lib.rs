@@ -1,11 +1,12 @@
 //! envlock locks a conda `env.yml` once and builds identical nodes from the lock.
 //!
 //! The folders are the pipeline; dependencies point one way, and `tests/architecture.rs` keeps it so:
-//! `spec < lock < store < tree < image < commands`, and `resolve` beside `tree`.
+//! `spec < lock < store < tree < image < commands`, with `resolve` beside `tree` and `cluster` beside `lock`.
 //! The binary is thin: [`run`] is all of it.
 
 pub mod causes;
 pub mod cli;
+pub mod cluster;
 pub mod commands;
 pub mod error;
 pub mod fs;

@@ -5,25 +5,26 @@ use std::path::{Path, PathBuf};
 use crate::common::root;
 
 /// What each module of the crate may use. A module that is not here may be used by none of them.
-const MAY_USE: [(&str, &[&str]); 14] = [
+const MAY_USE: [(&str, &[&str]); 15] = [
     ("causes", &[]),
     ("fs", &[]),
     ("printer", &["fs"]),
     ("spec", &["causes", "fs"]),
     ("http", &["spec"]),
     ("lock", &["spec"]),
+    ("cluster", &["lock", "spec"]),
     ("store", &["causes", "fs", "http", "lock", "spec"]),
     ("resolve", &["causes", "fs", "http", "lock", "printer", "spec", "store"]),
     ("tree", &["causes", "fs", "lock", "spec", "store"]),
-    ("image", &["fs", "lock", "spec", "store", "tree"]),
+    ("image", &["cluster", "fs", "lock", "spec", "store", "tree"]),
     ("error", &["fs", "image", "lock", "resolve", "spec", "store", "tree"]),
-    ("cli", &["spec"]),
+    ("cli", &["image", "spec"]),
     ("settings", &["causes", "cli", "printer", "spec"]),
     (
         "commands",
         &[
-            "causes", "cli", "error", "fs", "http", "image", "lock", "printer", "resolve", "settings",
-            "spec", "store", "tree",
+            "causes", "cli", "cluster", "error", "fs", "http", "image", "lock", "printer", "resolve",
+            "settings", "spec", "store", "tree",
         ],
     ),
 ];

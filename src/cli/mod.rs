@@ -10,7 +10,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use artifacts::{Bundle, BundleCommand, Cache, CacheCommand, Fetch};
-pub use image::{Image, ImageBuild, ImageCommand};
+pub use image::{
+    Image, ImageBuild, ImageCommand, ImageDiff, ImageIndex, ImageInspect, ImagePush, ImageVerify,
+};
 pub use installing::{Install, Run, Verify};
 pub use locking::{Check, Convert};
 
@@ -82,7 +84,7 @@ pub enum Command {
     Bundle(Bundle),
     /// Look after the cache
     Cache(Cache),
-    /// Build images of the roles of a project
+    /// Build and audit images of the roles of a project
     Image(Image),
     /// Print a completion script for a shell
     Completions {

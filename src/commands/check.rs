@@ -63,6 +63,7 @@ fn as_it_should_be(inputs: &Inputs, lock: &Lock) -> Lock {
     let mut wanted = lock.clone();
     wanted.input_hash = fingerprint::input_hash(inputs);
     wanted.options = inputs.options.entries();
+    wanted.cluster.clone_from(&inputs.cluster);
     wanted.roles.clone_from(&inputs.roles);
     for (environment, spec) in wanted.environments.iter_mut().zip(&inputs.environments) {
         for (locked, read) in environment.platforms.values_mut().zip(spec.platforms.values()) {
@@ -121,6 +122,9 @@ fn current(inputs: &Inputs, lock: &Lock, findings: &mut Vec<String>) {
     let roles = |role: &spec::project::Role| spec::project::Role { system: None, ..role.clone() };
     if inputs.roles.iter().map(|(name, role)| (name.clone(), roles(role))).ne(lock.roles.clone()) {
         findings.push("the roles of the project file changed".to_owned());
+    }
+    if inputs.cluster != lock.cluster {
+        findings.push("the cluster of the project file changed".to_owned());
     }
     if findings.len() == before {
         // Nothing that is recorded one by one: channels, their order, or which file a role names.

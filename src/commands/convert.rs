@@ -346,6 +346,7 @@ fn assemble(
         overridden,
         files: BTreeMap::new(),
         environments,
+        cluster: inputs.cluster.clone(),
         roles: inputs.roles.clone(),
     }
 }

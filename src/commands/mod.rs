@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::{
-    cli::{Cli, Command, ImageCommand},
+    cli::{Cli, Command},
     error::{Error, ExitCode},
     fs,
     printer::Printer,
@@ -37,9 +37,7 @@ pub fn run(cli: &Cli, settings: &Settings, printer: &Printer) -> ExitCode {
         Command::Fetch(arguments) => (fetch::fetch(arguments, settings, printer), arguments.json),
         Command::Bundle(arguments) => (bundle::bundle(&arguments.command, settings, printer), false),
         Command::Cache(arguments) => cache::cache(&arguments.command, settings, printer),
-        Command::Image(arguments) => match &arguments.command {
-            ImageCommand::Build(arguments) => (image::build(arguments, settings, printer), arguments.json),
-        },
+        Command::Image(arguments) => image::image(&arguments.command, settings, printer),
         Command::Completions { shell } => (generate::completions(*shell, printer), false),
         Command::Man { dir } => (generate::man(dir, printer), false),
     };

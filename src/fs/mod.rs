@@ -17,8 +17,9 @@ use sha2::{Digest, Sha256};
 use tempfile::{NamedTempFile, TempDir};
 
 pub use stage::{
-    Stage, TREE_TIME, create_directory, create_file, create_symlink, hard_link, is_settled, lock_directory,
-    lock_if_still_there, open_partial, remove_file, remove_tree, settle_directory, settle_in_tree,
+    Stage, Stamp, TREE_TIME, create_directory, create_file, create_symlink, hard_link, is_settled,
+    lock_directory, lock_if_still_there, open_partial, remove_file, remove_tree, settle_directory,
+    settle_in_tree, stamp,
 };
 pub use walk::{Found, count, exists, leads_to, size, walk};
 

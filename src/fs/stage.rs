@@ -208,6 +208,28 @@ pub fn is_settled(path: &Path, size: u64, executable: bool) -> bool {
     })
 }
 
+/// What the file system says of a file: it is another after every change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+pub struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+/// The stamp of a file, if there is one.
+pub fn stamp(path: &Path) -> Option<Stamp> {
+    let found = std::fs::symlink_metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+    Some(Stamp {
+        device: found.dev(),
+        inode: found.ino(),
+        size: found.len(),
+        modified: (found.mtime(), found.mtime_nsec()),
+        changed: (found.ctime(), found.ctime_nsec()),
+    })
+}
+
 /// Makes `to` another name of the file `from`; `false` where that is not possible, as across file systems.
 pub fn hard_link(from: &Path, to: &Path) -> Result<bool, Error> {
     match std::fs::hard_link(from, to) {

@@ -1,205 +1,247 @@
 //! The archive: an OCI image layout that `docker load` takes, too.
 //!
-//! Sources: the OCI image specification (layout, index, manifest, configuration), and Docker's image archive, whose
-//! `manifest.json` is what Engines before 25 read.
+//! Sources: the OCI image specification (layout, index, manifest), and Docker's image archive, whose `manifest.json` is
+//! what Engines before 25 read.
 
 use std::{
     collections::{BTreeMap, HashMap},
-    io::{self, Write},
-    path::Path,
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
 };
 
 use oci_spec::image::{
-    Arch, Config, ConfigBuilder, DescriptorBuilder, HistoryBuilder, ImageConfiguration,
-    ImageConfigurationBuilder, ImageIndex, ImageIndexBuilder, ImageManifestBuilder, MediaType,
-    OciLayoutBuilder, Os, RootFsBuilder, Sha256Digest,
+    DescriptorBuilder, ImageIndexBuilder, ImageManifestBuilder, MediaType, OciLayoutBuilder, Os, Sha256Digest,
 };
-use rattler_conda_types::{Arch as CondaArch, Subdir};
-use rattler_digest::HashingWriter;
-use serde::Serialize;
+use rattler_conda_types::Subdir;
+use rattler_digest::{HashingReader, HashingWriter, Sha256};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use sha2::Digest;
 use tar::{Builder, EntryType, Header};
 
 use super::{
-    Content, Error, Image,
+    Compression, Content, Error, Planned,
+    config::{self, architecture},
     layer::{self, Layer},
+    oci,
 };
 use crate::{fs, lock::fingerprint::hex, store::Files};
 
+/// How an image is to be built, besides what is in it.
+#[derive(Clone, Copy)]
+pub struct Options {
+    /// For which platform.
+    pub platform: Subdir,
+    /// How its layers are compressed.
+    pub compression: Compression,
+    /// The time of everything in it, in seconds since 1970.
+    pub time: u32,
+}
+
 /// What was built.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Built {
     /// Hex sha256 of the archive.
     pub archive: String,
+    /// Size of the archive in bytes.
+    pub size: u64,
     /// Digest of the image's manifest.
     pub image: String,
     /// Digests of the layers, lowest first.
     pub layers: Vec<String>,
-    /// Size of the archive in bytes.
-    pub size: u64,
+    /// treeDigest of the user environment.
+    pub tree_digest: String,
 }
 
-/// Builds the image of a role. `time` is that of everything in it, in seconds since 1970.
+/// Builds the image of planned layers and writes its archive. `progress` is told how many layers are done.
 pub fn build(
     content: &Content,
-    platform: Subdir,
-    time: u32,
+    planned: &[Planned],
+    options: Options,
+    cache: &Path,
     files: &Files,
     path: &Path,
+    progress: &(dyn Fn(usize) + Sync),
 ) -> Result<Built, Error> {
-    let mut layers = Vec::new();
-    for manifest in content.trees() {
-        layers.push(layer::of_tree(manifest, files, files.scratch().fresh(), time.into())?);
-    }
-    layers.push(content.layer(files.scratch().fresh(), time.into())?);
-
-    let config = json(&configuration(content, &layers, platform, time)?)?;
-    let (config_digest, config_size) = (sha256(&config), config.len() as u64);
+    let Options { platform, compression, time } = options;
+    let layers = layers(planned, options, cache, files, progress)?;
+    let config = json(&config::configuration(content, planned, &layers, platform, time)?)?;
+    let mut blobs = vec![Blob::of(config)];
     let descriptors = layers
         .iter()
-        .map(|layer| descriptor(MediaType::ImageLayer, &layer.sha256, layer.size))
+        .map(|layer| descriptor(compression.media_type(), &layer.digest, layer.size))
         .collect::<Result<Vec<_>, _>>()?;
+    let mut annotations = config::labels(content, platform);
+    annotations.insert("org.opencontainers.image.created".to_owned(), config::created(time)?);
     let manifest = ImageManifestBuilder::default()
         .schema_version(2_u32)
         .media_type(MediaType::ImageManifest)
-        .config(descriptor(MediaType::ImageConfig, &config_digest, config_size)?)
+        .config(descriptor(MediaType::ImageConfig, &blobs[0].digest, blobs[0].size)?)
         .layers(descriptors)
+        .annotations(annotations)
         .build()
         .map_err(oci)?;
-    let manifest = json(&manifest)?;
-    let image = sha256(&manifest);
-    let name = format!("{}-image:latest", content.role);
-    let index = json(&index(&image, manifest.len() as u64, platform, &name)?)?;
-    let layout = json(&OciLayoutBuilder::default().image_layout_version("1.0.0").build().map_err(oci)?)?;
-    let blob = |digest: &str| format!("blobs/sha256/{digest}");
-    let docker = json!([{
-        "Config": blob(&config_digest),
-        "RepoTags": [name],
-        "Layers": layers.iter().map(|layer| blob(&layer.sha256)).collect::<Vec<_>>(),
-    }]);
-    let docker = json(&docker)?;
+    let manifest = Blob::of(json(&manifest)?);
+    let image = manifest.digest.clone();
 
+    let name = image_name(content.role);
+    let mut entry = descriptor(MediaType::ImageManifest, &image, manifest.size)?;
+    let on = oci_spec::image::PlatformBuilder::default().architecture(architecture(platform)?).os(Os::Linux);
+    entry.set_platform(Some(on.build().map_err(oci)?));
+    entry.set_annotations(Some(names(&name)));
+    let docker = json!([{
+        "Config": blob_path(&blobs[0].digest),
+        "RepoTags": [name],
+        "Layers": layers.iter().map(|layer| blob_path(&layer.digest)).collect::<Vec<_>>(),
+    }]);
+    blobs.push(manifest);
+    blobs.extend(layers.iter().map(|layer| Blob {
+        digest: layer.digest.clone(),
+        size: layer.size,
+        content: Bytes::Kept(files.path(&layer.digest, false)),
+    }));
+    let (archive, size) = write(path, entry, Some(&docker), blobs, time)?;
+    Ok(Built {
+        archive,
+        size,
+        image,
+        layers: layers.into_iter().map(|layer| layer.digest).collect(),
+        tree_digest: content.user.manifest.digest(),
+    })
+}
+
+/// The name under which an engine finds the image of a role.
+pub fn image_name(role: &str) -> String {
+    format!("{role}-image:latest")
+}
+
+fn layers(
+    planned: &[Planned],
+    options: Options,
+    cache: &Path,
+    files: &Files,
+    progress: &(dyn Fn(usize) + Sync),
+) -> Result<Vec<Layer>, Error> {
+    let done = std::sync::atomic::AtomicUsize::new(0);
+    // The large ones first: the last one to end should be a small one.
+    let mut order: Vec<usize> = (0..planned.len()).collect();
+    let size = |index: &usize| planned[*index].members.values().map(super::Member::size).sum::<u64>();
+    order.sort_by_key(|index| std::cmp::Reverse(size(index)));
+    let mut layers: Vec<(usize, Result<Layer, Error>)> = order
+        .into_par_iter()
+        .with_max_len(1)
+        .map(|index| {
+            let layer = layer::layer(&planned[index], options.compression, options.time, cache, files);
+            progress(done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1);
+            (index, layer)
+        })
+        .collect();
+    layers.sort_by_key(|(index, _)| *index);
+    // Of several errors, always the same is told.
+    layers.into_iter().map(|(_, layer)| layer).collect()
+}
+
+/// A part of an archive that is named by its digest.
+pub(super) struct Blob {
+    pub(super) digest: String,
+    pub(super) size: u64,
+    pub(super) content: Bytes,
+}
+
+/// Where the bytes of a blob are.
+pub(super) enum Bytes {
+    /// Here.
+    Here(Vec<u8>),
+    /// In the store, which can make them again.
+    Kept(PathBuf),
+    /// In another archive.
+    Part(PathBuf, u64),
+}
+
+impl Blob {
+    pub(super) fn of(bytes: Vec<u8>) -> Self {
+        Self { digest: sha256(&bytes), size: bytes.len() as u64, content: Bytes::Here(bytes) }
+    }
+}
+
+/// Writes an archive: it is there whole, or not at all. Returns its hex sha256 and its size.
+pub(super) fn write(
+    path: &Path,
+    entry: oci_spec::image::Descriptor,
+    docker: Option<&Value>,
+    blobs: Vec<Blob>,
+    time: u32,
+) -> Result<(String, u64), Error> {
+    let index = ImageIndexBuilder::default()
+        .schema_version(2_u32)
+        .media_type(MediaType::ImageIndex)
+        .manifests(vec![entry])
+        .build()
+        .map_err(oci)?;
+    let layout = OciLayoutBuilder::default().image_layout_version("1.0.0").build().map_err(oci)?;
     let failed = |source| Error::Fs(fs::Error::write(path)(source));
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let file = fs::temporary_in(parent)?;
     let mut tar = Builder::new(HashingWriter::<_, Sha256>::new(io::BufWriter::with_capacity(1 << 18, file)));
-    append(&mut tar, "oci-layout", &layout, time).map_err(failed)?;
-    append(&mut tar, "index.json", &index, time).map_err(failed)?;
-    append(&mut tar, "manifest.json", &docker, time).map_err(failed)?;
-    append(&mut tar, &blob(&config_digest), &config, time).map_err(failed)?;
-    append(&mut tar, &blob(&image), &manifest, time).map_err(failed)?;
-    for layer in &layers {
-        let content = fs::open(&layer.path)?;
-        tar.append_data(&mut header(layer.size, time), blob(&layer.sha256), content).map_err(failed)?;
+    append(&mut tar, "oci-layout", &json(&layout)?, time).map_err(failed)?;
+    append(&mut tar, "index.json", &json(&index)?, time).map_err(failed)?;
+    if let Some(docker) = docker {
+        append(&mut tar, "manifest.json", &json(docker)?, time).map_err(failed)?;
+    }
+    for Blob { digest, size, content } in blobs {
+        let name = blob_path(&digest);
+        let (from, start) = match &content {
+            Bytes::Here(bytes) => {
+                append(&mut tar, &name, bytes, time).map_err(failed)?;
+                continue;
+            }
+            Bytes::Kept(path) => (path, 0),
+            Bytes::Part(path, start) => (path, *start),
+        };
+        let mut source = fs::open(from)?;
+        io::Seek::seek(&mut source, io::SeekFrom::Start(start)).map_err(fs::Error::read(from))?;
+        let mut read = HashingReader::<_, Sha256>::new(source.take(size));
+        tar.append_data(&mut header(size, time), &name, &mut read).map_err(failed)?;
+        if hex(&read.finalize().1) != digest {
+            let Bytes::Kept(path) = content else {
+                return Err(Error::Damaged { path: from.clone(), digest });
+            };
+            fs::remove_file(&path)?;
+            return Err(Error::Lost { what: format!("sha256:{digest}") });
+        }
     }
     let (buffer, archive) = tar.into_inner().map_err(failed)?.finalize();
     let file = buffer.into_inner().map_err(|error| failed(error.into()))?;
     let size = file.as_file().metadata().map_err(failed)?.len();
     fs::publish(file, path)?;
-    for layer in &layers {
-        fs::remove_file(&layer.path)?;
-    }
-    Ok(Built {
-        archive: hex(&archive),
-        image,
-        layers: layers.into_iter().map(|layer| layer.sha256).collect(),
-        size,
-    })
+    Ok((hex(&archive), size))
 }
 
-fn configuration(
-    content: &Content,
-    layers: &[Layer],
-    platform: Subdir,
-    time: u32,
-) -> Result<ImageConfiguration, Error> {
-    let created = jiff::Timestamp::from_second(time.into()).map(|time| time.to_string()).map_err(oci)?;
-    let diff_ids: Vec<_> = layers.iter().map(|layer| format!("sha256:{}", layer.sha256)).collect();
-    let history = layers
-        .iter()
-        .map(|layer| {
-            HistoryBuilder::default()
-                .created(created.clone())
-                .created_by("envlock")
-                .comment(layer.about.clone())
-                .build()
-        })
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(oci)?;
-    ImageConfigurationBuilder::default()
-        .created(created)
-        .architecture(architecture(platform)?)
-        .os(Os::Linux)
-        .config(process(content)?)
-        .rootfs(RootFsBuilder::default().typ("layers").diff_ids(diff_ids).build().map_err(oci)?)
-        .history(history)
-        .build()
-        .map_err(oci)
-}
-
-fn process(content: &Content) -> Result<Config, Error> {
-    let Image { entrypoint, command, environment, user, directory } = content.image();
-    let env: Vec<_> = environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let ports: Vec<_> = content.services.ports.iter().map(|port| format!("{port}/tcp")).collect();
-    let labels = HashMap::from([
-        ("io.envlock.lock-hash".to_owned(), content.user.marker.lock_hash.clone()),
-        ("io.envlock.role".to_owned(), content.role.to_owned()),
-        ("io.envlock.tree-digest".to_owned(), content.user.digest()),
-    ]);
-    let mut config = ConfigBuilder::default()
-        .user(user)
-        .env(env)
-        .entrypoint(entrypoint)
-        .working_dir(directory)
-        .labels(labels);
-    if !command.is_empty() {
-        config = config.cmd(command);
-    }
-    if !ports.is_empty() {
-        config = config.exposed_ports(ports);
-    }
-    config.build().map_err(oci)
-}
-
-fn index(image: &str, size: u64, platform: Subdir, name: &str) -> Result<ImageIndex, Error> {
-    let mut manifest = descriptor(MediaType::ImageManifest, image, size)?;
-    let platform =
-        oci_spec::image::PlatformBuilder::default().architecture(architecture(platform)?).os(Os::Linux);
-    manifest.set_platform(Some(platform.build().map_err(oci)?));
-    manifest.set_annotations(Some(HashMap::from([
+/// The annotations by which engines name an image.
+pub(super) fn names(name: &str) -> HashMap<String, String> {
+    HashMap::from([
         ("io.containerd.image.name".to_owned(), format!("docker.io/library/{name}")),
         ("org.opencontainers.image.ref.name".to_owned(), "latest".to_owned()),
-    ])));
-    ImageIndexBuilder::default()
-        .schema_version(2_u32)
-        .media_type(MediaType::ImageIndex)
-        .manifests(vec![manifest])
-        .build()
-        .map_err(oci)
+    ])
 }
 
-fn descriptor(kind: MediaType, digest: &str, size: u64) -> Result<oci_spec::image::Descriptor, Error> {
+pub(super) fn descriptor(
+    kind: MediaType,
+    digest: &str,
+    size: u64,
+) -> Result<oci_spec::image::Descriptor, Error> {
     let digest: Sha256Digest = digest.parse().map_err(oci)?;
     DescriptorBuilder::default().media_type(kind).digest(digest).size(size).build().map_err(oci)
 }
 
-/// The name that OCI, as Go, has for the architecture of a conda platform.
-fn architecture(platform: Subdir) -> Result<Arch, Error> {
-    Ok(match platform.arch() {
-        Some(CondaArch::Aarch64 | CondaArch::Arm64) => Arch::ARM64,
-        Some(CondaArch::Ppc64le) => Arch::PowerPC64le,
-        Some(CondaArch::S390X) => Arch::s390x,
-        Some(CondaArch::X86_64) => Arch::Amd64,
-        _ => return Err(oci(format!("there are no containers for {}", platform.as_str()))),
-    })
-}
-
-fn oci(error: impl std::fmt::Display) -> Error {
-    Error::Oci { reason: error.to_string() }
+pub(super) fn blob_path(digest: &str) -> String {
+    format!("blobs/sha256/{digest}")
 }
 
 /// JSON with sorted keys: some of the types hold their maps in no order.
-fn json(value: &impl Serialize) -> Result<Vec<u8>, Error> {
+pub(super) fn json(value: &impl Serialize) -> Result<Vec<u8>, Error> {
     let value = serde_json::to_value(value).map_err(oci)?;
     serde_json::to_vec(&sorted(value)).map_err(oci)
 }
@@ -217,7 +259,7 @@ fn sorted(value: Value) -> Value {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
+    hex(&sha2::Sha256::digest(bytes))
 }
 
 fn header(size: u64, time: u32) -> Header {

@@ -1,18 +1,34 @@
-//! Images of roles, from scratch: nothing in them is outside a lock.
+//! Images of roles, from scratch: nothing in them is outside a lock. And archives of images, whoever made them.
 //!
-//! Guarantees: the same trees, lock files and role give the same bytes; an environment's layer is the same in every
-//! role. It builds no tree and fetches nothing.
+//! Guarantees: the same trees, lock files and role give the same bytes; the layers of an environment's packages are the
+//! same in every role. It builds no tree and fetches nothing.
 
 mod archive;
+mod audit;
+mod config;
+mod content;
+mod difference;
+mod index;
 mod layer;
-mod role;
+mod member;
+mod plan;
+mod read;
 
-pub use archive::{Built, build};
-pub use role::{Content, Image};
+use std::path::PathBuf;
+
+pub use archive::{Built, Options, build, image_name};
+pub use audit::{Audit, Finding, audit, tree_digest};
+pub use content::{Content, Part};
+pub use difference::{Difference, difference};
+pub use index::assemble;
+pub use layer::{Compression, LAYER_FORMAT};
+pub use member::{Member, Members};
+pub use plan::{Planned, plan};
+pub use read::{Archive, Fault, Found, Image, LayerOf, flatten};
 
 use crate::{fs, store};
 
-/// Why an image cannot be built.
+/// Why an image cannot be built or read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The role cannot become an image as it is.
@@ -24,18 +40,40 @@ pub enum Error {
         hint: String,
     },
     /// The store has lost a file of a tree.
-    #[error("the cache has lost {path} of the {environment} environment")]
+    #[error("the cache has lost {what} of the image")]
     Lost {
-        /// The path in the tree.
-        path: String,
-        /// Which tree.
-        environment: String,
+        /// A path in the image, or the digest of a layer.
+        what: String,
+    },
+    /// Bytes that were about to be written are not what they were.
+    #[error("{} has changed: it does not hold sha256:{digest} any more", path.display())]
+    Damaged {
+        /// Where they are.
+        path: PathBuf,
+        /// The hex sha256 that names them.
+        digest: String,
+    },
+    /// A file that should be an archive of images is none, or is damaged before its layers begin.
+    #[error("{} is not a sound image archive: {reason}", path.display())]
+    Archive {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
     },
     /// The parts of an image cannot be put together.
     #[error("cannot describe the image: {reason}")]
     Oci {
         /// Why not.
         reason: String,
+    },
+    /// skopeo did not push.
+    #[error("skopeo could not push to {destination}: it ended with {status}")]
+    Push {
+        /// Where to.
+        destination: String,
+        /// How it ended.
+        status: String,
     },
     /// An artifact could not be had.
     #[error(transparent)]
@@ -50,7 +88,15 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Role { hint, .. } => Some(hint.clone()),
-            Self::Lost { .. } => Some("run `envlock cache verify`, then try again".to_owned()),
+            Self::Lost { .. } | Self::Damaged { .. } => {
+                Some("run `envlock cache verify`, then try again".to_owned())
+            }
+            Self::Archive { .. } => Some("build it again with `envlock image build`".to_owned()),
+            Self::Push { .. } => Some(
+                "it says why above; `skopeo login` keeps credentials, and options of skopeo follow `--`, such as \
+                 `-- --dest-tls-verify=false`"
+                    .to_owned(),
+            ),
             Self::Oci { .. } => {
                 Some("choose a platform that containers run on with --platform, such as linux-64".to_owned())
             }
@@ -58,4 +104,8 @@ impl Error {
             Self::Fs(error) => error.hint(),
         }
     }
+}
+
+fn oci(error: impl std::fmt::Display) -> Error {
+    Error::Oci { reason: error.to_string() }
 }

@@ -36,6 +36,9 @@ pub fn input_hash(inputs: &Inputs) -> String {
     for (conda, pypi) in &inputs.name_map {
         let _ = writeln!(text, "name {conda:?} {pypi:?}");
     }
+    if let Some(cluster) = &inputs.cluster {
+        let _ = writeln!(text, "cluster {cluster:?}");
+    }
     for (name, role) in &inputs.roles {
         let _ = writeln!(text, "role {name:?} {role:?}");
     }

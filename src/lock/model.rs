@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rattler_conda_types::Subdir;
 
-use crate::spec::{channel::percent_decoded, project::Role};
+use crate::spec::{
+    channel::percent_decoded,
+    project::{Cluster, Role},
+};
 
 /// Every locked environment of a project.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +22,8 @@ pub struct Lock {
     pub files: BTreeMap<String, String>,
     /// In the order of the project: user, runtime, roles.
     pub environments: Vec<LockedEnvironment>,
+    /// What the project file says of the cluster.
+    pub cluster: Option<Cluster>,
     /// The roles of the project file.
     pub roles: BTreeMap<String, Role>,
 }

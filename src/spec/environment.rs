@@ -439,6 +439,7 @@ pub(super) fn variables(file: &str, node: &Node) -> Result<BTreeMap<String, Stri
         if text.contains('\0') {
             return Err(value.problem(file, "a variable cannot hold a NUL byte").with_hint("remove it"));
         }
+        super::project::check_variable(file, value, &key.name, &text)?;
         result.insert(key.name.clone(), text);
     }
     Ok(result)

@@ -17,7 +17,7 @@ use super::{
     environment,
     name_map::{self, NameMap},
     options::Options,
-    project::{self, Project, Role},
+    project::{self, Cluster, Project, Role},
 };
 use crate::fs;
 
@@ -26,6 +26,8 @@ use crate::fs;
 pub struct Inputs {
     /// The user environment first, then the runtime, then the roles by name.
     pub environments: Vec<EnvSpec>,
+    /// What the project file says of the cluster.
+    pub cluster: Option<Cluster>,
     /// The roles of the project file.
     pub roles: BTreeMap<String, Role>,
     /// The options that hold: the command line's, else the project file's.
@@ -99,7 +101,8 @@ pub fn load(
             notes.push(note.clone());
         }
     }
-    Ok(Inputs { environments, roles: project.roles, options, alias, name_map, directory: base, notes })
+    let Project { cluster, roles, .. } = project;
+    Ok(Inputs { environments, cluster, roles, options, alias, name_map, directory: base, notes })
 }
 
 fn default_file(directory: &Path) -> Result<PathBuf, Error> {

@@ -123,6 +123,11 @@ impl Files {
         Ok(Ok(Some(added)))
     }
 
+    /// Takes over a finished file of the scratch directory, whose hash its writer knows.
+    pub fn adopt(&self, file: &std::fs::File, path: &Path, added: &Added) -> Result<(), fs::Error> {
+        self.keep(file, path, added, false)
+    }
+
     fn keep(
         &self,
         file: &std::fs::File,

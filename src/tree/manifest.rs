@@ -34,14 +34,26 @@ pub enum Entry {
 }
 
 impl Entry {
-    /// Type, octal mode, and content hash or link target: what the digest is made of.
-    fn parts(&self) -> (&'static str, &'static str, &str) {
+    /// The permissions that it has in a tree.
+    pub fn mode(&self) -> u32 {
         match self {
-            Self::Directory => ("directory", "755", ""),
-            Self::File { sha256, executable: true, .. } => ("file", "755", sha256),
-            Self::File { sha256, executable: false, .. } => ("file", "644", sha256),
-            Self::Symlink { target } => ("symlink", "777", target),
+            Self::Directory | Self::File { executable: true, .. } => 0o755,
+            Self::File { executable: false, .. } => 0o644,
+            Self::Symlink { .. } => 0o777,
         }
+    }
+}
+
+/// Adds a path to a treeDigest: path, type, octal mode, and content hash or link target, each followed by a NUL byte.
+pub fn digest_entry(hasher: &mut Sha256, path: &str, entry: &Entry, mode: u32) {
+    let (kind, content) = match entry {
+        Entry::Directory => ("directory", ""),
+        Entry::File { sha256, .. } => ("file", sha256.as_str()),
+        Entry::Symlink { target } => ("symlink", target.as_str()),
+    };
+    for part in [path, kind, &format!("{mode:o}"), content] {
+        hasher.update(part.as_bytes());
+        hasher.update([0]);
     }
 }
 
@@ -69,11 +81,7 @@ impl Manifest {
     pub fn digest(&self) -> String {
         let mut hasher = Sha256::new();
         for (path, (entry, _)) in &self.entries {
-            let (kind, mode, content) = entry.parts();
-            for part in [path, kind, mode, content] {
-                hasher.update(part.as_bytes());
-                hasher.update([0]);
-            }
+            digest_entry(&mut hasher, path, entry, entry.mode());
         }
         hex(&hasher.finalize())
     }

@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 
 pub use byte_code::Loader;
 pub use error::Error;
-pub use manifest::{Entries, Entry, Manifest, TREE_FORMAT};
+pub use manifest::{Entries, Entry, Manifest, TREE_FORMAT, digest_entry};
 pub use path::TreePath;
 pub use prune::prune;
 pub use verify::{Differences, differences, is_unchanged};

@@ -2,4 +2,5 @@
 
 pub mod conda_lock;
 pub mod nix;
+mod nix_roles;
 mod nix_value;

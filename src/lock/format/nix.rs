@@ -13,9 +13,10 @@ use rattler_conda_types::Subdir;
 
 use super::{
     super::{Error, Kind, Lock, LockedEnvironment, LockedPlatform, Package, fingerprint},
+    nix_roles,
     nix_value::Value,
 };
-use crate::spec::{environment::parse_platform, project::Role};
+use crate::spec::{environment::parse_platform, project::is_name};
 
 /// The version of this layout.
 const FORMAT_VERSION: u64 = 1;
@@ -70,7 +71,8 @@ fn value(lock: &Lock) -> Value {
         ("overridden", Value::strings(&lock.overridden)),
         ("files", strings(&lock.files)),
         ("environments", Value::set(lock.environments.iter().map(|it| (&it.name, environment(it))))),
-        ("roles", Value::set(lock.roles.iter().map(|(name, it)| (name, role(it))))),
+        ("cluster", nix_roles::cluster(lock.cluster.as_ref())),
+        ("roles", Value::set(lock.roles.iter().map(|(name, it)| (name, nix_roles::role(it))))),
     ])
 }
 
@@ -108,7 +110,7 @@ fn environment(environment: &LockedEnvironment) -> Value {
     Value::set(platforms)
 }
 
-fn strings(map: &BTreeMap<String, String>) -> Value {
+pub(super) fn strings(map: &BTreeMap<String, String>) -> Value {
     Value::set(map.iter().map(|(name, value)| (name, Value::string(value))))
 }
 
@@ -128,14 +130,6 @@ fn package(package: &Package) -> Value {
     ]);
     entries.extend(package.size.map(|size| ("size", Value::Integer(size))));
     Value::set(entries)
-}
-
-fn role(role: &Role) -> Value {
-    Value::set([
-        ("services", Value::set(role.services.iter().map(|(name, words)| (name, Value::strings(words))))),
-        ("environment", strings(&role.environment)),
-        ("ports", Value::List(role.ports.iter().map(|port| Value::Integer(u64::from(*port))).collect())),
-    ])
 }
 
 /// `sha256-<base64>`, as Nix's fetchers take it.
@@ -188,7 +182,11 @@ fn parse(text: &str) -> Result<Lock, String> {
     }
     let mut roles = BTreeMap::new();
     for (name, value) in set(&root, "roles")? {
-        roles.insert(name.clone(), read_role(value)?);
+        if !is_name(name) {
+            return Err(format!("`{name}` cannot be the name of a role"));
+        }
+        let role = nix_roles::read_role(value).map_err(|error| format!("role {name}: {error}"))?;
+        roles.insert(name.clone(), role);
     }
     Ok(Lock {
         input_hash: attribute(&root, "inputHash")?,
@@ -196,6 +194,7 @@ fn parse(text: &str) -> Result<Lock, String> {
         overridden: texts(&root, "overridden")?.into_iter().collect(),
         files: read_strings(&root, "files")?,
         environments,
+        cluster: nix_roles::read_cluster(&root)?,
         roles,
     })
 }
@@ -233,37 +232,19 @@ fn read_package(value: &Value) -> Result<Package, String> {
     })
 }
 
-fn read_role(value: &Value) -> Result<Role, String> {
-    let mut services = BTreeMap::new();
-    for (name, _) in set(value, "services")? {
-        services.insert(name.clone(), texts(value.get("services").unwrap_or(value), name)?);
-    }
-    let ports = value.get("ports").and_then(Value::as_list).ok_or("`ports` is missing")?;
-    let ports = ports.iter().filter_map(|port| match port {
-        Value::Integer(port) => u16::try_from(*port).ok(),
-        _ => None,
-    });
-    Ok(Role {
-        system: None,
-        services,
-        environment: read_strings(value, "environment")?,
-        ports: ports.collect(),
-    })
-}
-
-fn read_strings(value: &Value, name: &str) -> Result<BTreeMap<String, String>, String> {
+pub(super) fn read_strings(value: &Value, name: &str) -> Result<BTreeMap<String, String>, String> {
     set(value, name)?.iter().map(|(key, value)| Ok((key.clone(), text_of(value, key)?))).collect()
 }
 
-fn set<'a>(value: &'a Value, name: &str) -> Result<&'a [(String, Value)], String> {
+pub(super) fn set<'a>(value: &'a Value, name: &str) -> Result<&'a [(String, Value)], String> {
     value.get(name).and_then(Value::as_set).ok_or_else(|| format!("`{name}` is missing"))
 }
 
-fn attribute(value: &Value, name: &str) -> Result<String, String> {
+pub(super) fn attribute(value: &Value, name: &str) -> Result<String, String> {
     text_of(value.get(name).ok_or_else(|| format!("`{name}` is missing"))?, name)
 }
 
-fn texts(value: &Value, name: &str) -> Result<Vec<String>, String> {
+pub(super) fn texts(value: &Value, name: &str) -> Result<Vec<String>, String> {
     let items = value.get(name).and_then(Value::as_list).ok_or_else(|| format!("`{name}` is missing"))?;
     items.iter().map(|item| text_of(item, name)).collect()
 }
@@ -276,6 +257,49 @@ fn text_of(value: &Value, name: &str) -> Result<String, String> {
 mod tests {
     use super::*;
     use crate::lock::model::tests::package as sample;
+    use crate::spec::project::{Cluster, Readiness, Role, Service, User};
+
+    fn role() -> Role {
+        let service = |readiness| Service {
+            command: vec!["a b".to_owned(), "${C}".to_owned()],
+            environment: BTreeMap::from([("A".to_owned(), "b".to_owned())]),
+            ports: vec![6379],
+            volumes: vec!["/var/lib/a".to_owned()],
+            readiness,
+            guard: true,
+            stop_timeout: 7,
+        };
+        let services = [
+            ("command", Some(Readiness::Command(vec!["x".to_owned(), "y".to_owned()]))),
+            ("http", Some(Readiness::Http("http://h/".to_owned()))),
+            ("none", None),
+            ("tcp", Some(Readiness::Tcp(6379))),
+        ];
+        Role {
+            system: None,
+            services: services.map(|(name, readiness)| (name.to_owned(), service(readiness))).into(),
+            environment: BTreeMap::from([("B".to_owned(), "c".to_owned())]),
+            secrets: vec!["PASSWORD".to_owned()],
+            ports: vec![80],
+            volumes: vec!["/data".to_owned()],
+            user: User { name: "me".to_owned(), id: 7 },
+            publishes: true,
+        }
+    }
+
+    #[test]
+    fn what_would_leave_an_image_is_refused() {
+        let text = write(&lock());
+        for (from, to) in [
+            ("\"/var/lib/a\"", "\"/var/../etc\""),
+            ("\"/data\"", "\"data\""),
+            ("name = \"me\"", "name = \"me:x:0\""),
+            ("    worker = {", "    \"../worker\" = {"),
+        ] {
+            assert!(text.contains(from), "{from}");
+            assert!(parse(&text.replace(from, to)).is_err(), "{to}");
+        }
+    }
 
     fn lock() -> Lock {
         let mut epoch = sample("epoch", &[]);
@@ -302,7 +326,8 @@ mod tests {
                 content_hash: BTreeMap::new(),
                 platforms: BTreeMap::from([(Subdir::Linux64, locked)]),
             }],
-            roles: BTreeMap::from([("master".to_owned(), Role { ports: vec![6379], ..Role::default() })]),
+            cluster: Some(Cluster { name: "c".to_owned(), broker: "redis://${HOST}/0".to_owned() }),
+            roles: BTreeMap::from([("master".to_owned(), role()), ("worker".to_owned(), Role::default())]),
         };
         for package in &mut lock.environments[0].platforms.get_mut(&Subdir::Linux64).unwrap().packages {
             package.md5 = None;

@@ -1,4 +1,4 @@
-//! The pure data subset of Nix: strings, integers, lists and attribute sets.
+//! The pure data subset of Nix: strings, integers, booleans, lists and attribute sets.
 //!
 //! Written as nixfmt would format it; read back with rnix, which is a parser of the whole language,
 //! so that a file that somebody reformatted still reads.
@@ -13,6 +13,7 @@ use rowan::ast::AstNode as _;
 pub(super) enum Value {
     String(String),
     Integer(u64),
+    Bool(bool),
     List(Vec<Value>),
     Set(Vec<(String, Value)>),
 }
@@ -64,6 +65,9 @@ impl Value {
         match self {
             Self::String(value) => quote(text, value),
             Self::Integer(value) => {
+                let _ = write!(text, "{value}");
+            }
+            Self::Bool(value) => {
                 let _ = write!(text, "{value}");
             }
             Self::List(items) if items.is_empty() => text.push_str("[ ]"),
@@ -126,6 +130,11 @@ impl Value {
                 ast::LiteralKind::Integer(number) => {
                     number.syntax().text().parse().map(Self::Integer).map_err(|_| stranger())
                 }
+                _ => Err(stranger()),
+            },
+            ast::Expr::Ident(name) => match name.syntax().text().to_string().as_str() {
+                "true" => Ok(Self::Bool(true)),
+                "false" => Ok(Self::Bool(false)),
                 _ => Err(stranger()),
             },
             ast::Expr::List(list) => list
@@ -206,6 +215,7 @@ mod tests {
             ("if", Value::string(awkward)),
             ("a.b", Value::Integer(7)),
             ("l", Value::List(vec![])),
+            ("t", Value::Bool(true)),
         ]);
         assert_eq!(Value::parse(&value.render()).unwrap(), value);
     }
@@ -231,6 +241,7 @@ mod tests {
             "{ a = \"${b}\"; }",
             "{ a.b = 1; }",
             "{ inherit a; }",
+            "{ a = null; }",
             "{ a = ",
         ] {
             assert!(Value::parse(text).is_err(), "{text}");

@@ -2,16 +2,27 @@
 //!
 //! Guarantees: every key is understood or refused with its place. It reads no other file.
 
+mod cluster;
+mod role;
+mod secrets;
+mod service;
+
 use std::collections::BTreeMap;
+
+pub use cluster::Cluster;
+pub use role::{PUBLISH, Role, User, is_name, volume_fault};
+pub(super) use secrets::check_variable;
+pub use service::{Readiness, Service};
 
 use super::{
     Position, Problem,
-    environment::{known_keys, list, mapping, string, variables},
+    environment::{known_keys, mapping, string},
     options::{self, Options},
-    yaml::{self, Node, Value},
+    yaml::{self, Value},
 };
 
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 10] = [
+    "cluster",
     "environment",
     "runtime",
     "roles",
@@ -22,7 +33,6 @@ const KEYS: [&str; 9] = [
     "channel-alias",
     "name-map",
 ];
-const ROLE_KEYS: [&str; 4] = ["system", "services", "environment", "ports"];
 
 /// Names that a role cannot have: they are environments of every project.
 const RESERVED: [&str; 2] = [super::USER, super::RUNTIME];
@@ -34,23 +44,12 @@ pub struct Project {
     pub environment: Vec<String>,
     /// The file of the runtime.
     pub runtime: Option<String>,
+    /// What the roles together are, if the project says so.
+    pub cluster: Option<Cluster>,
     /// The roles, by name.
     pub roles: BTreeMap<String, Role>,
     /// Options of convert; those of the command line win.
     pub options: Options,
-}
-
-/// What one kind of node runs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Role {
-    /// The file of the system environment.
-    pub system: Option<String>,
-    /// Service name → command, as a list of words.
-    pub services: BTreeMap<String, Vec<String>>,
-    /// Environment variables of all its services.
-    pub environment: BTreeMap<String, String>,
-    /// TCP ports that it opens.
-    pub ports: Vec<u16>,
 }
 
 /// Reads a project file.
@@ -70,11 +69,12 @@ pub fn parse(file: &str, text: &str) -> Result<Project, Problem> {
                     _ => vec![string(file, node, "`environment`")?.to_owned()],
                 }
             }
+            "cluster" => project.cluster = Some(cluster::parse(file, node)?),
             "runtime" => project.runtime = Some(string(file, node, "`runtime`")?.to_owned()),
             "roles" => {
                 for (name, node) in mapping(file, node, "roles")? {
                     check_role_name(file, &name.name, name.position)?;
-                    project.roles.insert(name.name.clone(), role(file, node)?);
+                    project.roles.insert(name.name.clone(), role::parse(file, node)?);
                 }
             }
             "virtual-packages" => {
@@ -100,62 +100,28 @@ pub fn parse(file: &str, text: &str) -> Result<Project, Problem> {
             .problem(file, "`environment` is missing")
             .with_hint("name the environment file: `environment: env.yml`"));
     }
-    Ok(project)
+    let broker = |role: &Role| role.publishes || role.services.values().any(|service| service.guard);
+    match project.roles.iter().find(|(_, role)| broker(role)) {
+        Some((name, _)) if project.cluster.is_none() => Err(root
+            .problem(file, format!("role `{name}` asks for the drift guard, and `cluster` is missing"))
+            .with_hint(
+                "say where the guard meets: `cluster: {name: NAME, broker: \"redis://master:6379/0\"}`",
+            )),
+        _ => Ok(project),
+    }
 }
 
 fn check_role_name(file: &str, name: &str, position: Position) -> Result<(), Problem> {
-    let legal = name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
     let problem = |message| {
         Err(Problem::at(file, position, message).with_hint("name it for what it does, such as `master`"))
     };
     if RESERVED.contains(&name) {
         problem(format!("a role cannot be named `{name}`: that is an environment of every project"))
-    } else if !legal {
+    } else if !is_name(name) {
         problem(format!("`{name}` cannot be the name of a role: use lower-case letters, digits and `-`"))
     } else {
         Ok(())
     }
-}
-
-fn role(file: &str, node: &Node) -> Result<Role, Problem> {
-    let entries = mapping(file, node, "role")?;
-    known_keys(file, entries, &ROLE_KEYS)?;
-    let mut role = Role::default();
-    for (key, node) in entries {
-        match key.name.as_str() {
-            "system" => role.system = Some(string(file, node, "`system`")?.to_owned()),
-            "environment" => role.environment = variables(file, node)?,
-            "ports" => {
-                for item in list(file, node, "ports")? {
-                    let port = match &item.value {
-                        Value::Number(text) | Value::String(text) => {
-                            text.parse().ok().filter(|port| *port != 0)
-                        }
-                        _ => None,
-                    };
-                    role.ports.push(port.ok_or_else(|| {
-                        item.problem(file, "a port is a number from 1 to 65535").with_hint("write `- 8080`")
-                    })?);
-                }
-            }
-            _ => {
-                for (name, node) in mapping(file, node, "services")? {
-                    let command = list(file, node, &name.name)?
-                        .iter()
-                        .map(|word| string(file, word, "a word of a command").map(str::to_owned))
-                        .collect::<Result<Vec<_>, _>>()?;
-                    if command.is_empty() {
-                        return Err(node
-                            .problem(file, format!("service `{}` has no command", name.name))
-                            .with_hint("write its words as a list: `[celery, -A, tasks, worker]`"));
-                    }
-                    role.services.insert(name.name.clone(), command);
-                }
-            }
-        }
-    }
-    Ok(role)
 }
 
 #[cfg(test)]
@@ -173,7 +139,7 @@ mod tests {
         .unwrap();
         assert_eq!(project.environment, ["env.yml"]);
         assert_eq!(project.roles["master"].ports, [6379]);
-        assert_eq!(project.roles["master"].services["redis"].len(), 3);
+        assert_eq!(project.roles["master"].services["redis"].command.len(), 3);
         assert_eq!(project.roles["worker"], Role::default());
         assert!(project.options.exclude_newer.is_some());
     }

@@ -1,0 +1,160 @@
+//! What the nodes of a cluster run: the services of a role, as the files that start, guard and watch them.
+//!
+//! Guarantees: the same role gives the same files, whatever is in the environments. It starts nothing and knows no
+//! secret: values of secrets come at run time.
+
+mod supervisor;
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use serde_json::{Value, json};
+
+use crate::lock::fingerprint;
+use crate::spec::project::{Cluster, PUBLISH, Readiness, Role, Service};
+
+/// Where a node keeps what belongs to its role.
+pub const ROLE_DIRECTORY: &str = "/opt/envlock/role";
+/// Where a node keeps the treeDigest that its environment was built with.
+pub const TREE_DIGEST: &str = "/opt/envlock/tree-digest";
+
+/// The programs that start, guard and watch services, by path below [`ROLE_DIRECTORY`].
+const PROGRAMS: [(&str, &str); 8] = [
+    ("__main__.py", include_str!("node/__main__.py")),
+    ("envlock_node/__init__.py", include_str!("node/envlock_node/__init__.py")),
+    ("envlock_node/fatal.py", include_str!("node/envlock_node/fatal.py")),
+    ("envlock_node/guard.py", include_str!("node/envlock_node/guard.py")),
+    ("envlock_node/health.py", include_str!("node/envlock_node/health.py")),
+    ("envlock_node/start.py", include_str!("node/envlock_node/start.py")),
+    ("envlock_node/supervise.py", include_str!("node/envlock_node/supervise.py")),
+    ("envlock_node/table.py", include_str!("node/envlock_node/table.py")),
+];
+
+/// The programs of a node that run other programs.
+#[derive(Clone, Copy)]
+pub struct Tools<'a> {
+    /// Path of the Python that runs envlock's own programs.
+    pub python: &'a str,
+    /// Path of supervisord, if an environment has it.
+    pub supervisord: Option<&'a str>,
+}
+
+impl Tools<'_> {
+    /// The words that run one of envlock's own programs, such as `start`.
+    pub fn command(&self, program: &str) -> Vec<String> {
+        // -I: neither variables nor the working directory decide what is imported; -B: nothing is written.
+        [self.python, "-IB", ROLE_DIRECTORY, program].map(str::to_owned).into()
+    }
+}
+
+/// All services of a role, the built-in one included.
+pub fn services<'a>(role: &'a Role, tools: Tools) -> BTreeMap<&'a str, Cow<'a, Service>> {
+    let mut services: BTreeMap<_, _> =
+        role.services.iter().map(|(name, service)| (name.as_str(), Cow::Borrowed(service))).collect();
+    if role.publishes {
+        let publish = Service { command: tools.command(PUBLISH), ..Service::default() };
+        services.insert(PUBLISH, Cow::Owned(publish));
+    }
+    services
+}
+
+/// sha256 over the programs of a node, as hex: they differ between versions of envlock.
+pub fn fingerprint() -> String {
+    fingerprint::of_text(&format!("{PROGRAMS:?}"))
+}
+
+/// The files of a role by path below [`ROLE_DIRECTORY`].
+pub fn files(role: &Role, cluster: Option<&Cluster>, tools: Tools) -> BTreeMap<String, String> {
+    let services = services(role, tools);
+    let mut files: BTreeMap<String, String> =
+        PROGRAMS.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
+    let supervised = tools.supervisord.filter(|_| services.len() > 1);
+    if supervised.is_some() {
+        files.insert("supervisord.conf".to_owned(), supervisor::configuration(&services, tools));
+    }
+    let table = json!({
+        "cluster": cluster.map(|cluster| json!({ "name": cluster.name, "broker": cluster.broker })),
+        "environment": role.environment,
+        "secrets": role.secrets,
+        "services": services.iter().map(|(name, it)| ((*name).to_owned(), service(it))).collect::<serde_json::Map<_, _>>(),
+        "supervisor": supervised.map(|supervisord| [supervisord, "--configuration", &format!("{ROLE_DIRECTORY}/supervisord.conf")].map(str::to_owned)),
+    });
+    files.insert("services.json".to_owned(), format!("{table:#}\n"));
+    files
+}
+
+fn service(service: &Service) -> Value {
+    let readiness = match &service.readiness {
+        None => json!({}),
+        Some(Readiness::Command(words)) => json!({ "command": words }),
+        Some(Readiness::Http(url)) => json!({ "http": url }),
+        Some(Readiness::Tcp(port)) => json!({ "tcp": port }),
+    };
+    json!({
+        "command": service.command,
+        "environment": service.environment,
+        "guard": service.guard,
+        "readiness": readiness,
+    })
+}
+
+/// Every TCP port of a role, sorted.
+pub fn ports(role: &Role) -> Vec<u16> {
+    let mut ports: Vec<u16> =
+        role.services.values().flat_map(|service| &service.ports).chain(&role.ports).copied().collect();
+    ports.sort_unstable();
+    ports.dedup();
+    ports
+}
+
+/// Every volume of a role, sorted.
+pub fn volumes(role: &Role) -> Vec<String> {
+    let mut volumes: Vec<String> =
+        role.services.values().flat_map(|service| &service.volumes).chain(&role.volumes).cloned().collect();
+    volumes.sort_unstable();
+    volumes.dedup();
+    volumes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOOLS: Tools = Tools { python: "/p/bin/python3", supervisord: Some("/p/bin/supervisord") };
+
+    fn role() -> Role {
+        let redis = Service {
+            command: ["redis-server", "--port", "6379"].map(str::to_owned).into(),
+            ports: vec![6379],
+            volumes: vec!["/var/lib/redis".to_owned()],
+            readiness: Some(Readiness::Tcp(6379)),
+            ..Service::default()
+        };
+        Role {
+            services: BTreeMap::from([("redis".to_owned(), redis)]),
+            ports: vec![80, 6379],
+            publishes: true,
+            ..Role::default()
+        }
+    }
+
+    #[test]
+    fn a_role_that_publishes_has_one_service_more_and_so_a_supervisor() {
+        let cluster = Cluster { name: "c".to_owned(), broker: "redis://master/0".to_owned() };
+        let files = files(&role(), Some(&cluster), TOOLS);
+        let table: Value = serde_json::from_str(&files["services.json"]).unwrap();
+        assert_eq!(
+            table["services"]["publish"]["command"],
+            json!(["/p/bin/python3", "-IB", "/opt/envlock/role", "publish"])
+        );
+        assert_eq!(table["supervisor"][0], "/p/bin/supervisord");
+        assert!(files["supervisord.conf"].contains("[program:publish]\n"));
+        let alone = Role { publishes: false, ..role() };
+        assert!(!super::files(&alone, None, TOOLS).contains_key("supervisord.conf"));
+    }
+
+    #[test]
+    fn ports_and_volumes_are_those_of_all() {
+        assert_eq!(ports(&role()), [80, 6379]);
+        assert_eq!(volumes(&role()), ["/var/lib/redis"]);
+    }
+}

@@ -1,0 +1,1 @@
+"""The programs that start, guard and watch the services of a role."""

@@ -1,0 +1,163 @@
+"""The drift guard: a worker takes tasks only if its environment is one that the master has published.
+
+In Redis, for a cluster of some name:
+    envlock:NAME:tree-digests   set: the treeDigests of environments that may work
+    envlock:NAME:nodes          hash: host name -> treeDigest, of every node that asked to work
+
+ENVLOCK_GUARD=off lets everybody work. ENVLOCK_GUARD=full computes the digest from the files of this node instead of
+believing what its image was built with. ENVLOCK_ALSO_ADMIT names further digests that a master publishes, during an
+upgrade.
+"""
+import hashlib
+import os
+import re
+import socket
+import stat
+import time
+
+from .table import ROLE, environment, expand, load, say
+
+ENVIRONMENT = os.path.join(os.path.dirname(ROLE), "env")
+BUILT = os.path.join(os.path.dirname(ROLE), "tree-digest")
+PAUSE = 2  # seconds between two looks
+REMIND = 60  # seconds after which the same is said again
+DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+def tree_digest(root=ENVIRONMENT):
+    """The treeDigest of the files at `root`: over path, type, mode, and content hash or link target of each."""
+    entries = []
+    for directory, directories, files in os.walk(root):
+        for name in directories + files:
+            path = os.path.join(directory, name)
+            entries.append((os.fsencode(os.path.relpath(path, root)), path))
+    whole = hashlib.sha256()
+    for relative, path in sorted(entries):
+        status = os.lstat(path)
+        mode = stat.S_IMODE(status.st_mode)
+        if stat.S_ISLNK(status.st_mode):
+            kind, mode, content = b"symlink", 0o777, os.fsencode(os.readlink(path))
+        elif stat.S_ISDIR(status.st_mode):
+            kind, content = b"directory", b""
+        else:
+            kind, content = b"file", file_digest(path).encode()
+        for part in (relative, kind, b"%o" % mode, content):
+            whole.update(part + b"\0")
+    return whole.hexdigest()
+
+
+def file_digest(path):
+    """The sha256 of a file, in hex."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for piece in iter(lambda: file.read(1 << 20), b""):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def own_digest(mode):
+    """The treeDigest of this node's environment."""
+    if mode == "full":
+        return tree_digest()
+    with open(BUILT, encoding="ascii") as file:
+        return file.read().strip()
+
+
+class Board:
+    """What nodes of a cluster tell each other in Redis."""
+
+    def __init__(self, cluster, environ):
+        import redis  # of the user environment; only guarded nodes need it
+
+        self.errors = (redis.RedisError, OSError)
+        url = expand(cluster["broker"], environ)
+        self.client = redis.Redis.from_url(url, socket_timeout=10, socket_connect_timeout=10)
+        # Without the password.
+        self.where = url.rpartition("@")[2].split("://")[-1]
+        self.cluster = cluster["name"]
+        self.digests = "envlock:%s:tree-digests" % self.cluster
+        self.nodes = "envlock:%s:nodes" % self.cluster
+
+    def admitted(self):
+        """The digests that may work."""
+        return {digest.decode() for digest in self.client.smembers(self.digests)}
+
+    def announce(self, digest):
+        """Says which environment this node has."""
+        self.client.hset(self.nodes, socket.gethostname(), digest)
+
+    def publish(self, wanted):
+        """Makes `wanted` the digests that may work; returns whether they were others."""
+        if self.admitted() == wanted:
+            return False
+        with self.client.pipeline(transaction=True) as pipeline:
+            pipeline.delete(self.digests)
+            pipeline.sadd(self.digests, *sorted(wanted))
+            pipeline.execute()
+        return True
+
+
+class Teller:
+    """Says what there is to say once, and again after a while."""
+
+    def __init__(self):
+        self.last, self.at = None, 0.0
+
+    def say(self, text):
+        """Says a text that is new, or old enough."""
+        now = time.monotonic()
+        if text != self.last or now - self.at >= REMIND:
+            say(text)
+            self.last, self.at = text, now
+
+
+def mode_of(environ):
+    """How the guard works: on, full or off."""
+    mode = environ.get("ENVLOCK_GUARD", "on").lower()
+    if mode not in ("on", "full", "off"):
+        raise SystemExit("envlock: ENVLOCK_GUARD is `%s`; it can be on, full or off" % mode)
+    return mode
+
+
+def wait(cluster, environ):
+    """Returns when this node may work."""
+    mode = mode_of(environ)
+    if mode == "off":
+        say("ENVLOCK_GUARD=off: this node works whatever its environment is")
+        return
+    own, board, teller = own_digest(mode), Board(cluster, environ), Teller()
+    while True:
+        try:
+            board.announce(own)
+            admitted = board.admitted()
+        except board.errors as error:
+            teller.say("waiting for Redis at %s: %s" % (board.where, error))
+        else:
+            if own in admitted:
+                say("admitted to cluster %s with treeDigest %s" % (board.cluster, own))
+                return
+            if admitted:
+                teller.say(
+                    "refused by cluster %s: the environment of this node has treeDigest %s, expected %s; no task is taken. "
+                    "Build its image from the lock of the master" % (board.cluster, own, " or ".join(sorted(admitted)))
+                )
+            else:
+                teller.say("waiting: no master of cluster %s has published its treeDigest yet" % board.cluster)
+        time.sleep(PAUSE)
+
+
+def publish(_words):
+    """Keeps this node's treeDigest published, also after a Redis that has forgotten it."""
+    table = load()
+    environ = environment(table, None, os.environ)
+    own = own_digest(mode_of(environ))
+    wanted = {own} | set(DIGEST.findall(environ.get("ENVLOCK_ALSO_ADMIT", "")))
+    board, teller = Board(table["cluster"], environ), Teller()
+    while True:
+        try:
+            board.announce(own)
+            if board.publish(wanted):
+                say("published for cluster %s: treeDigest %s" % (board.cluster, " ".join(sorted(wanted))))
+        except board.errors as error:
+            teller.say("waiting for Redis at %s: %s" % (board.where, error))
+        time.sleep(PAUSE)

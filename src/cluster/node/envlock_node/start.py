@@ -1,0 +1,52 @@
+"""Starts what a container is asked to run: a service by name, any other command, or all services of the role.
+
+A service or a command takes the place of this process, so its signals and its exit code are its own.
+"""
+import os
+import sys
+
+from . import guard, supervise
+from .table import Missing, command, environment, load, say
+
+CANNOT_START = 78  # EX_CONFIG of sysexits.h
+
+
+def main(words):
+    """Does not return where there is something to become."""
+    table = load()
+    services = table["services"]
+    try:
+        if not words and len(services) == 1:
+            words = list(services)
+        if len(words) == 1 and words[0] in services:
+            return start(words[0], table)
+        if words:
+            return become(words, environment(table, None, os.environ, strict=False))
+    except Missing as error:
+        say(error)
+        return CANNOT_START
+    if not services:
+        say("this role has no services: name a command")
+        return CANNOT_START
+    return supervise.main(table)
+
+
+def start(name, table):
+    """Becomes a service, after the guard has let it."""
+    service = table["services"][name]
+    environ = environment(table, service, os.environ)
+    words = command(service, environ)
+    if service["guard"]:
+        guard.wait(table["cluster"], environ)
+    return become(words, environ)
+
+
+def become(words, environ):
+    """Becomes a program."""
+    sys.stdout.flush()
+    try:
+        os.execvpe(words[0], words, environ)
+    except OSError as error:
+        say("cannot run %s: %s" % (words[0], error.strerror))
+        # As a shell has it: 127 for a program that is not there, 126 for one that cannot run.
+        return 127 if isinstance(error, FileNotFoundError) else 126

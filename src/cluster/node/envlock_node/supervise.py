@@ -1,0 +1,57 @@
+"""All services of the role under supervisor, in one container.
+
+Between the container and supervisor stand two pipes. Supervisor opens its standard streams by name, which the kernel
+allows only to the user that they belong to; the pipes belong to us.
+"""
+import os
+import selectors
+import signal
+import subprocess
+import sys
+
+from .table import say
+
+# How long what is left in the pipes may take after supervisor has ended, in seconds.
+LAST_WORDS = 2
+GAVE_UP = signal.SIGUSR1
+
+
+def main(table):
+    """Runs supervisor; returns 0 if it was told to stop, and 1 if a service gave up."""
+    gave_up = []
+    environ = dict(os.environ, ENVLOCK_SUPERVISED_BY=str(os.getpid()))
+    process = subprocess.Popen(
+        table["supervisor"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ
+    )
+
+    def forward(number, _frame):
+        if number == GAVE_UP:
+            gave_up.append(True)
+            say("a service does not start again and again: this node ends")
+            number = signal.SIGTERM
+        if process.poll() is None:
+            process.send_signal(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, GAVE_UP):
+        signal.signal(number, forward)
+    relay(process)
+    code = process.wait()
+    return 1 if gave_up else code if code >= 0 else 128 - code
+
+
+def relay(process):
+    """Passes on what supervisor and its services write, until nobody writes any more."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ, sys.stdout.fileno())
+        selector.register(process.stderr, selectors.EVENT_READ, sys.stderr.fileno())
+        while selector.get_map():
+            ended = process.poll() is not None
+            ready = selector.select(LAST_WORDS)
+            if ended and not ready:
+                return
+            for key, _events in ready:
+                piece = os.read(key.fd, 1 << 16)
+                if not piece:
+                    selector.unregister(key.fileobj)
+                while piece:
+                    piece = piece[os.write(key.data, piece) :]

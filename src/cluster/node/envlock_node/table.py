@@ -1,0 +1,92 @@
+"""The services of this role, and their variables as they are at run time."""
+import json
+import os
+import re
+import sys
+
+ROLE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SECRETS = "/run/secrets"
+REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+
+
+class Missing(Exception):
+    """A variable that a service needs has no value."""
+
+
+def load():
+    """The table that the image was built with."""
+    with open(os.path.join(ROLE, "services.json"), encoding="utf-8") as file:
+        return json.load(file)
+
+
+def say(text):
+    """Tells whoever reads the log."""
+    sys.stderr.write("envlock: %s\n" % text)
+    sys.stderr.flush()
+
+
+def read_secret(name, environ):
+    """The value of a secret: the variable, the file that NAME_FILE names, or /run/secrets/NAME."""
+    if name in environ:
+        return environ[name]
+    path = environ.get(name + "_FILE", os.path.join(SECRETS, name))
+    try:
+        with open(path, encoding="utf-8") as file:
+            value = file.read()
+    except OSError as error:
+        raise Missing(
+            "%s is not set and cannot be read from %s (%s); give it as a variable, or as a file: mount it there or name "
+            "it in %s_FILE" % (name, path, error.strerror, name)
+        )
+    # An editor's last newline is not part of a password.
+    return value[:-1] if value.endswith("\n") else value
+
+
+def expand(text, environ):
+    """Replaces ${NAME} and ${NAME:-default}."""
+
+    def value(match):
+        name, default = match.groups()
+        if environ.get(name):
+            return environ[name]
+        if default is not None:
+            return default
+        if name in environ:
+            return ""
+        raise Missing("`%s` asks for the variable %s, which is not set" % (text, name))
+
+    return REFERENCE.sub(value, text)
+
+
+def environment(table, service, environ, strict=True):
+    """The variables of a service, or of a command of the user's if `service` is None.
+
+    What is given at run time wins over the service's, and the service's over the role's. Without `strict` a secret that
+    is not there is left out, and what refers to it stays as it is.
+    """
+    result = dict(environ)
+    for name in table["secrets"]:
+        try:
+            result[name] = read_secret(name, environ)
+        except Missing:
+            if strict:
+                raise
+    stated = dict(table["environment"])
+    of_service = service["environment"] if service else {}
+    for name, value in of_service.items():
+        # The role's own value came with the image; any other was given at run time.
+        if name not in environ or environ[name] == stated.get(name):
+            stated[name] = result[name] = value
+    for name, value in stated.items():
+        if result.get(name, value) == value:
+            try:
+                result[name] = expand(value, result)
+            except Missing:
+                if strict:
+                    raise
+    return result
+
+
+def command(service, environ):
+    """The words of a service's command."""
+    return [expand(word, environ) for word in service["command"]]

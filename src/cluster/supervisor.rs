@@ -1,0 +1,43 @@
+//! The configuration of supervisor for all services of a role.
+//!
+//! Source: <http://supervisord.org/configuration.html>. Every program is started by envlock's own `start`, so variables,
+//! secrets and the guard are in one place, and nothing here needs quoting.
+
+use std::{borrow::Cow, collections::BTreeMap, fmt::Write};
+
+use super::Tools;
+use crate::spec::project::Service;
+
+/// Seconds that a service must stay up to count as started; more than any of them takes to fail.
+const START_SECONDS: u32 = 10;
+
+pub(super) fn configuration(services: &BTreeMap<&str, Cow<Service>>, tools: Tools) -> String {
+    let mut text = String::from(
+        "[supervisord]\nnodaemon=true\nlogfile=/dev/null\nlogfile_maxbytes=0\npidfile=/tmp/supervisord.pid\n",
+    );
+    for (name, service) in services {
+        // killasgroup: what a service has started does not outlive it. autorestart: it is to run for ever, so
+        // ending well is no reason to stay away.
+        let _ = write!(
+            text,
+            "\n[program:{name}]\ncommand={} {name}\nautorestart=true\nstartsecs={START_SECONDS}\nstopwaitsecs={}\n\
+             killasgroup=true\n{}{}",
+            tools.command("start").join(" "),
+            service.stop_timeout,
+            stream("stdout", 1),
+            stream("stderr", 2),
+        );
+    }
+    let _ = write!(
+        text,
+        "\n[eventlistener:fatal]\ncommand={}\nevents=PROCESS_STATE_FATAL\nautorestart=true\n{}",
+        tools.command("fatal").join(" "),
+        stream("stderr", 2),
+    );
+    text
+}
+
+/// Where a stream goes: to the one of supervisor itself.
+fn stream(name: &str, number: u32) -> String {
+    format!("{name}_logfile=/dev/fd/{number}\n{name}_logfile_maxbytes=0\n")
+}

@@ -1,0 +1,46 @@
+//! `envlock image push`: hands an archive to skopeo, which knows registries and their credentials.
+
+use crate::{
+    cli::ImagePush,
+    error::{Error, ExitCode},
+    image::{self, Archive},
+    printer::Printer,
+    spec,
+};
+
+/// Runs the command.
+pub(super) fn push(arguments: &ImagePush, printer: &Printer) -> Result<ExitCode, Error> {
+    let archive = Archive::open(&arguments.archive)?;
+    let destination = &arguments.destination;
+    // skopeo's transports, such as `docker://` or `oci:`; a bare name is meant for a registry.
+    let is_transport = ["docker://", "oci:", "oci-archive:", "dir:", "docker-daemon:", "containers-storage:"]
+        .iter()
+        .any(|transport| destination.starts_with(transport));
+    let destination = if is_transport { destination.clone() } else { format!("docker://{destination}") };
+    let source = format!("oci-archive:{}", archive.path.display());
+    let skopeo = which::which("skopeo").map_err(|_| {
+        let message = "there is no skopeo on the PATH, which talks to registries for envlock";
+        let hint = format!(
+            "install it (Debian: apt-get install skopeo), or use another tool that reads OCI archives: {source}"
+        );
+        Error::from(spec::Error::usage(message, hint))
+    })?;
+    let mut words = vec!["copy".to_owned()];
+    if archive.images.len() > 1 {
+        words.push("--all".to_owned());
+    }
+    words.extend(arguments.options.iter().cloned());
+    words.extend([source, destination.clone()]);
+    printer.note(format_args!("running skopeo {}", words.join(" ")));
+    let ended = duct::cmd(skopeo, words).stdout_to_stderr().unchecked().run();
+    let ended =
+        ended.map_err(|source| crate::fs::Error::Io { action: "run", path: "skopeo".into(), source })?;
+    if !ended.status.success() {
+        let status = ended.status.to_string();
+        return Err(image::Error::Push { destination, status }.into());
+    }
+    for image in &archive.images {
+        printer.note(format_args!("pushed sha256:{}", image.digest));
+    }
+    Ok(ExitCode::Success)
+}

@@ -1,0 +1,107 @@
+//! The role that a lock and a name mean, and the trees that its image is made of.
+
+use rattler_conda_types::Subdir;
+
+use super::super::{
+    locked::{Chosen, Locked},
+    trees::{Builder, RUNTIME_PREFIX, SYSTEM_PREFIX, USER_PREFIX, request},
+};
+use crate::{
+    error::Error,
+    image::{Content, Part},
+    lock::Lock,
+    spec::{self, RUNTIME, USER, project},
+    store::Files,
+    tree::{Manifest, Request},
+};
+
+/// A role of a lock on one platform.
+pub(super) struct Role<'a> {
+    pub(super) name: &'a str,
+    pub(super) services: &'a project::Role,
+    project: &'a Lock,
+    user: Chosen<'a>,
+    runtime: Chosen<'a>,
+    system: Option<Chosen<'a>>,
+}
+
+/// The trees of a role's image.
+pub(super) struct Trees {
+    runtime: Manifest,
+    user: Manifest,
+    system: Option<Manifest>,
+}
+
+impl<'a> Role<'a> {
+    /// Finds what an image of a role needs.
+    pub(super) fn find(locked: &'a Locked, name: &'a str, platform: Option<&str>) -> Result<Self, Error> {
+        let usage = |message: String, hint: String| Error::from(spec::Error::usage(message, hint));
+        let roles = locked.project.as_ref().map(|project| &project.roles);
+        let (Some(project), Some(services)) = (&locked.project, roles.and_then(|roles| roles.get(name)))
+        else {
+            let known: Vec<_> = roles.into_iter().flat_map(|roles| roles.keys()).cloned().collect();
+            let hint = if known.is_empty() {
+                "write an envlock.yml with roles (`envlock init`), and lock with `envlock convert`".to_owned()
+            } else {
+                format!("there are {}", known.join(", "))
+            };
+            return Err(usage(format!("the lock has no role `{name}`"), hint));
+        };
+        let user = locked.choose(Some(USER), platform)?;
+        let runtime = locked.runtime(user.platform).ok_or_else(|| {
+            let message = format!("the lock has no {RUNTIME} for {}", user.platform.as_str());
+            let hint = "an image is built from scratch, so it needs a C library and an init of its own: name their \
+                        file in envlock.yml (`runtime: runtime.yml`, as `envlock init` writes it) and lock again";
+            usage(message, hint.to_owned())
+        })?;
+        let has_system = locked.environments.iter().any(|environment| environment.name == name);
+        let system =
+            has_system.then(|| locked.choose(Some(name), Some(user.platform.as_str()))).transpose()?;
+        Ok(Self { name, services, project, user, runtime, system })
+    }
+
+    pub(super) fn platform(&self) -> Subdir {
+        self.user.platform
+    }
+
+    /// The requests for the trees: runtime, user, and the role's own.
+    pub(super) fn requests(&self) -> impl Iterator<Item = Request<'_>> {
+        [request(&self.runtime, RUNTIME_PREFIX, false), request(&self.user, USER_PREFIX, true)]
+            .into_iter()
+            .chain(self.system.as_ref().map(|system| request(system, SYSTEM_PREFIX, true)))
+    }
+
+    /// The trees, from the store or from the artifacts.
+    pub(super) fn trees(&self, builder: &Builder, files: &Files, rebuild: bool) -> Result<Trees, Error> {
+        let mut manifests = self
+            .requests()
+            .map(|request| builder.manifest(&request, files, rebuild))
+            .collect::<Vec<_>>()
+            .into_iter();
+        let mut next = || manifests.next().transpose();
+        match (next()?, next()?) {
+            (Some(runtime), Some(user)) => Ok(Trees { runtime, user, system: next()? }),
+            _ => unreachable!("there are always a runtime and a user environment"),
+        }
+    }
+
+    /// What the image is made of.
+    pub(super) fn content<'b>(&'b self, trees: &'b Trees, lock: &'b [(String, Vec<u8>)]) -> Content<'b> {
+        let part = |manifest, chosen: &'b Chosen<'a>| Part { manifest, packages: chosen.packages };
+        Content {
+            role: self.name,
+            services: self.services,
+            cluster: self.project.cluster.as_ref(),
+            runtime: part(&trees.runtime, &self.runtime),
+            user: part(&trees.user, &self.user),
+            system: trees.system.as_ref().zip(self.system.as_ref()).map(|(tree, chosen)| part(tree, chosen)),
+            lock,
+        }
+    }
+
+    /// All that the image depends on besides the trees' own lock hashes, as text.
+    pub(super) fn fingerprint(&self, lock: &[(String, Vec<u8>)]) -> String {
+        let markers: Vec<_> = self.requests().map(|request| request.marker()).collect();
+        format!("{markers:?} {:?} {:?} {:?} {lock:?}", self.name, self.services, self.project.cluster)
+    }
+}

@@ -1,0 +1,167 @@
+//! `envlock image verify`: whether images have one environment, and nothing that no lock accounts for.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::{
+    super::{bundle::lock_files, locked::Locked, trees::Builder},
+    name, read_layers,
+    role::Role,
+};
+use crate::{
+    cli::ImageVerify,
+    error::{Error, ExitCode},
+    fs,
+    image::{self, Archive, Audit, Finding, Found, Image},
+    lock,
+    printer::Printer,
+    settings::Settings,
+    spec,
+    store::Files,
+};
+
+/// How many findings of one image are told one by one.
+const TOLD: usize = 20;
+
+/// Runs the command.
+pub(super) fn verify(
+    arguments: &ImageVerify,
+    settings: &Settings,
+    printer: &Printer,
+) -> Result<ExitCode, Error> {
+    let archives =
+        arguments.archives.iter().map(|path| Archive::open(path)).collect::<Result<Vec<_>, _>>()?;
+    let mut audits: Vec<(String, Option<String>, Audit)> = Vec::new();
+    for archive in &archives {
+        for image in &archive.images {
+            let found = read_layers(archive, image, printer);
+            let name = name(archive, image);
+            let audit = audit(&name, image, found, arguments, settings, printer)?;
+            tell(&name, image, &audit, printer);
+            audits.push((name, image.platform().map(str::to_owned), audit));
+        }
+    }
+    let mut differs = audits.iter().any(|(_, _, audit)| !audit.findings.is_empty());
+    // Images for several platforms have an environment each.
+    let mut shared: Vec<(&Option<String>, &str)> = Vec::new();
+    for (name, platform, audit) in &audits {
+        match shared.iter().find(|(other, _)| other == &platform) {
+            None => shared.push((platform, &audit.tree_digest)),
+            Some((_, digest)) if *digest != audit.tree_digest => {
+                differs = true;
+                printer.warning(format_args!(
+                    "{name} has another environment than {}: treeDigest {} instead of {digest}",
+                    audits[0].0, audit.tree_digest
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    if arguments.json {
+        let images = audits.iter().map(|(name, platform, audit)| {
+            json!({
+                "image": name,
+                "platform": platform,
+                "tree_digest": audit.tree_digest,
+                "paths": audit.paths,
+                "findings": audit.findings.iter().map(as_json).collect::<Vec<_>>(),
+            })
+        });
+        printer.data(json!({ "identical": !differs, "images": images.collect::<Vec<_>>() }))?;
+    }
+    if differs {
+        let hint = "build it again with `envlock image build`, or say with --lock which lock it should be of";
+        printer.error("the images are not what their lock says", Some(hint));
+        return Ok(ExitCode::Differs);
+    }
+    if !arguments.json {
+        for (platform, digest) in shared {
+            match platform {
+                Some(platform) if audits.iter().any(|(_, other, _)| other.as_ref() != Some(platform)) => {
+                    printer.data(format_args!("identical on {platform}: treeDigest {digest}"))?;
+                }
+                _ => printer.data(format_args!("identical: treeDigest {digest}"))?,
+            }
+        }
+    }
+    Ok(ExitCode::Success)
+}
+
+fn as_json(finding: &Finding) -> serde_json::Value {
+    json!({ "what": finding.what, "path": finding.path.as_ref().map(|path| format!("/{path}")), "of": finding.of })
+}
+
+/// Compares an image with what the lock in it, or the one that is named, makes of its role.
+fn audit(
+    name: &str,
+    image: &Image,
+    found: Vec<Found>,
+    arguments: &ImageVerify,
+    settings: &Settings,
+    printer: &Printer,
+) -> Result<Audit, Error> {
+    let usage = |message: String, hint: &str| Error::from(spec::Error::usage(message, hint));
+    let files = Files::open(&settings.cache)?;
+    let inside: Vec<(String, Vec<u8>)> = found.iter().flat_map(|layer| layer.lock.clone()).collect();
+    let extracted = files.scratch().fresh();
+    let directory: &Path = if let Some(lock) = &arguments.lock {
+        if lock.is_dir() { lock } else { lock.parent().unwrap_or(Path::new("")) }
+    } else {
+        if inside.iter().all(|(name, _)| name != lock::NIX_FILE) {
+            // A damaged layer may be the one with the lock.
+            let damaged = found
+                .iter()
+                .zip(&image.layers)
+                .find_map(|(found, layer)| Some((found.fault.as_ref()?, layer)));
+            if let Some((fault, layer)) = damaged {
+                return Ok(without_lock(fault, layer));
+            }
+            return Err(usage(
+                format!("{name} has no lock inside"),
+                "say with --lock DIR which lock it should be of",
+            ));
+        }
+        fs::create_directory(&extracted)?;
+        for (name, content) in inside.iter().filter(|(name, _)| !name.contains('/')) {
+            files.scratch().publish(&extracted.join(name), content)?;
+        }
+        &extracted
+    };
+    let locked = Locked::load(&directory.join(lock::NIX_FILE))?;
+    let role_name = image.role().ok_or_else(|| {
+        usage(
+            format!("{name} does not say which role it is of"),
+            "only images of `envlock image build` can be verified",
+        )
+    })?;
+    let role = Role::find(&locked, role_name, image.platform())?;
+    let builder = Builder::new(&locked, &arguments.source, settings, printer)?;
+    let trees = role.trees(&builder, &files, arguments.rebuild)?;
+    let lock = lock_files(&locked)?;
+    let content = role.content(&trees, &lock);
+    let planned = image::plan(&content, &files)?;
+    Ok(image::audit(image, found, &content, &planned, role.platform())?)
+}
+
+fn without_lock(fault: &image::Fault, layer: &image::LayerOf) -> Audit {
+    let finding = Finding {
+        what: format!("layer sha256:{}: {}", layer.digest, fault.reason),
+        path: fault.path.clone(),
+        of: Some(layer.about.clone()).filter(|about| !about.is_empty()),
+    };
+    Audit { findings: vec![finding], ..Audit::default() }
+}
+
+fn tell(name: &str, image: &Image, audit: &Audit, printer: &Printer) {
+    for finding in audit.findings.iter().take(TOLD) {
+        printer.warning(format_args!("{name}: {finding}"));
+    }
+    if audit.findings.len() > TOLD {
+        printer.warning(format_args!("{name}: and {} more", audit.findings.len() - TOLD));
+    }
+    if audit.findings.is_empty() {
+        let (layers, paths) = (image.layers.len(), audit.paths);
+        printer.note(format_args!("{name}: {layers} layers and {paths} paths, all as the lock says"));
+    }
+}

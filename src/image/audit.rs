@@ -1,0 +1,143 @@
+//! Whether an image is what its lock says: every layer, every file, and what a container starts with.
+
+use std::collections::BTreeMap;
+
+use rattler_conda_types::Subdir;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::{Content, Error, Found, Image, Members, Planned, config, plan};
+use crate::{lock::fingerprint::hex, tree};
+
+/// What an audit found.
+#[derive(Debug, Default)]
+pub struct Audit {
+    /// treeDigest of the files at the user environment's prefix.
+    pub tree_digest: String,
+    /// How many paths the image has.
+    pub paths: usize,
+    /// What is wrong, most important first.
+    pub findings: Vec<Finding>,
+}
+
+/// Something that is not as the lock says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What is wrong.
+    pub what: String,
+    /// The path, if it is about one.
+    pub path: Option<String>,
+    /// The layer by what it holds: for a path, what the package is of.
+    pub of: Option<String>,
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
+        match &self.path {
+            Some(path) => write!(formatter, "{}: /{path}", self.what)?,
+            None => formatter.write_str(&self.what)?,
+        }
+        match &self.of {
+            Some(of) => write!(formatter, " ({of})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Compares an image with what is planned for its role, platform and lock.
+pub fn audit(
+    image: &Image,
+    layers: Vec<Found>,
+    content: &Content,
+    planned: &[Planned],
+    platform: Subdir,
+) -> Result<Audit, Error> {
+    let mut findings = Vec::new();
+    for (index, (layer, found)) in image.layers.iter().zip(&layers).enumerate() {
+        let Some(fault) = &found.fault else { continue };
+        // Where nothing was seen on the way, the first file that is not as planned is the one.
+        let planned = planned.iter().find(|planned| planned.about == layer.about);
+        let differs = |path: &&String| {
+            planned.is_some_and(|planned| found.members.get(*path) != planned.members.get(*path))
+        };
+        let path = planned.and_then(|planned| planned.members.keys().find(differs).cloned());
+        findings.push(Finding {
+            what: format!(
+                "layer {} of {} (sha256:{}): {}",
+                index + 1,
+                image.layers.len(),
+                layer.digest,
+                fault.reason
+            ),
+            path: path.or_else(|| fault.path.clone()),
+            of: Some(layer.about.clone()).filter(|about| !about.is_empty()),
+        });
+    }
+    let is_damaged = !findings.is_empty();
+    let found = super::flatten(layers.into_iter().map(|layer| layer.members));
+    let tree_digest = tree_digest(&found, &content.user.manifest.marker.prefix);
+    let paths = found.len();
+    // What is missing from a layer that cannot be read is no news.
+    if !is_damaged {
+        compare(&found, planned, &mut findings);
+    }
+    let stated = &image.config["config"];
+    let expected = config::process(content, platform)?;
+    for key in keys(stated, &expected) {
+        if stated[&key] != expected[&key] {
+            findings.push(Finding {
+                what: format!("the configuration says {key} = {}, the lock {}", stated[&key], expected[&key]),
+                path: None,
+                of: None,
+            });
+        }
+    }
+    Ok(Audit { tree_digest, paths, findings })
+}
+
+fn compare(found: &Members, planned: &[Planned], findings: &mut Vec<Finding>) {
+    let owner = |path: &str| {
+        let owner = planned.iter().rev().find(|layer| layer.members.contains_key(path));
+        owner.map(|layer| layer.about.clone())
+    };
+    let expected = plan::flatten(planned);
+    for (path, member) in &expected {
+        let what = match found.get(*path) {
+            None => "missing".to_owned(),
+            Some(found) if found.entry != member.entry => "changed".to_owned(),
+            Some(found) if (found.mode, found.owner) != (member.mode, member.owner) => format!(
+                "mode {:o} and user {} instead of {:o} and {}",
+                found.mode, found.owner, member.mode, member.owner
+            ),
+            Some(_) => continue,
+        };
+        findings.push(Finding { what, path: Some((*path).to_owned()), of: owner(path) });
+    }
+    for path in found.keys().filter(|path| !expected.contains_key(path.as_str())) {
+        findings.push(Finding { what: "not of the lock".to_owned(), path: Some(path.clone()), of: None });
+    }
+}
+
+fn keys(left: &Value, right: &Value) -> Vec<String> {
+    let keys =
+        |value: &Value| value.as_object().into_iter().flat_map(|it| it.keys().cloned()).collect::<Vec<_>>();
+    let mut all: Vec<String> = keys(left).into_iter().chain(keys(right)).collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// treeDigest of what is below a prefix.
+pub fn tree_digest(members: &Members, prefix: &str) -> String {
+    let below = format!("{}/", prefix.trim_start_matches('/'));
+    let entries: BTreeMap<&str, _> = members
+        .range(below.clone()..)
+        .take_while(|(path, _)| path.starts_with(&below))
+        .map(|(path, member)| (&path[below.len()..], member))
+        .collect();
+    let mut hasher = Sha256::new();
+    for (path, member) in entries {
+        tree::digest_entry(&mut hasher, path, &member.entry, member.mode);
+    }
+    hex(&hasher.finalize())
+}

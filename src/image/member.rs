@@ -1,0 +1,65 @@
+//! What is at one path of an image.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::{
+    fs,
+    store::{Added, Files},
+    tree::Entry,
+};
+
+/// What is at one path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Member {
+    /// Directory, file by hash, or symlink.
+    pub entry: Entry,
+    /// Permissions.
+    pub mode: u32,
+    /// Number of its user and of its group.
+    pub owner: u32,
+}
+
+/// What is in a layer, by path without a leading `/`.
+pub type Members = BTreeMap<String, Member>;
+
+impl Member {
+    /// A member as trees have it: owned by root.
+    pub(super) fn of(entry: &Entry) -> Self {
+        Self { entry: entry.clone(), mode: entry.mode(), owner: 0 }
+    }
+
+    /// The same, of another user.
+    pub(super) fn owned_by(self, owner: u32) -> Self {
+        Self { owner, ..self }
+    }
+
+    /// A file with some content, which goes into the store.
+    pub(super) fn file(files: &Files, content: &[u8]) -> Result<Self, fs::Error> {
+        let Added { sha256, size } = files.add(content, false)?;
+        Ok(Self::of(&Entry::File { sha256, size, executable: false }))
+    }
+
+    /// Bytes of its content.
+    pub(super) fn size(&self) -> u64 {
+        if let Entry::File { size, .. } = self.entry { size } else { 0 }
+    }
+}
+
+/// Adds the directories above every path.
+pub(super) fn add_parents(members: &mut Members) {
+    let mut parents = BTreeSet::new();
+    for path in members.keys() {
+        let mut rest = path.as_str();
+        while let Some((parent, _)) = rest.rsplit_once('/') {
+            if !parents.insert(parent.to_owned()) {
+                break;
+            }
+            rest = parent;
+        }
+    }
+    for parent in parents {
+        members.entry(parent).or_insert_with(|| Member::of(&Entry::Directory));
+    }
+}

@@ -1,0 +1,224 @@
+//! A role: what one kind of node runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    super::{
+        Problem,
+        environment::{known_keys, list, mapping, string, variables},
+        yaml::{Node, Value},
+    },
+    service::{self, Service},
+};
+
+const KEYS: [&str; 8] =
+    ["environment", "ports", "publishes", "secrets", "services", "system", "user", "volumes"];
+const USER_KEYS: [&str; 2] = ["id", "name"];
+
+/// Places of an image that a volume would hide.
+const TAKEN: [&str; 9] = ["/opt/envlock", "/bin", "/dev", "/etc", "/lib", "/lib64", "/proc", "/sys", "/usr"];
+
+/// The service that publishes the treeDigest of a role with `publishes: true`.
+pub const PUBLISH: &str = "publish";
+
+/// What one kind of node runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Role {
+    /// The file of the system environment.
+    pub system: Option<String>,
+    /// The services, by name.
+    pub services: BTreeMap<String, Service>,
+    /// Environment variables of all its services.
+    pub environment: BTreeMap<String, String>,
+    /// Variables whose values are given at run time, by a file or by the surroundings.
+    pub secrets: Vec<String>,
+    /// TCP ports that it opens, besides those of its services.
+    pub ports: Vec<u16>,
+    /// Directories that outlive a node, besides those of its services: absolute paths.
+    pub volumes: Vec<String>,
+    /// Whom the services run as.
+    pub user: User,
+    /// Whether its environment is the one that guarded services must have.
+    pub publishes: bool,
+}
+
+/// A user and its group of the same name and number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Its name.
+    pub name: String,
+    /// Its number.
+    pub id: u32,
+}
+
+impl Default for User {
+    fn default() -> Self {
+        Self { name: "airflow".to_owned(), id: 50_000 }
+    }
+}
+
+pub(super) fn parse(file: &str, node: &Node) -> Result<Role, Problem> {
+    let entries = mapping(file, node, "role")?;
+    known_keys(file, entries, &KEYS)?;
+    let mut role = Role::default();
+    for (key, node) in entries {
+        match key.name.as_str() {
+            "system" => role.system = Some(string(file, node, "`system`")?.to_owned()),
+            "environment" => role.environment = variables(file, node)?,
+            "secrets" => role.secrets = secrets(file, node)?,
+            "ports" => role.ports = ports(file, node)?,
+            "volumes" => role.volumes = volumes(file, node)?,
+            "user" => role.user = user(file, node)?,
+            "publishes" => role.publishes = service::boolean(file, node, "publishes")?,
+            _ => {
+                for (name, node) in mapping(file, node, "services")? {
+                    check_service_name(file, &name.name, node)?;
+                    role.services.insert(name.name.clone(), service::parse(file, &name.name, node)?);
+                }
+            }
+        }
+    }
+    check_clashes(file, node, &role)?;
+    Ok(role)
+}
+
+/// Two services cannot listen on one port, nor can a service have the name of a built-in one.
+fn check_clashes(file: &str, node: &Node, role: &Role) -> Result<(), Problem> {
+    let mut owners: BTreeMap<u16, &str> = BTreeMap::new();
+    for (name, service) in &role.services {
+        for port in &service.ports {
+            if let Some(other) = owners.insert(*port, name) {
+                return Err(node
+                    .problem(file, format!("the services `{other}` and `{name}` both want port {port}"))
+                    .with_hint("give one of them another port"));
+            }
+        }
+    }
+    if role.publishes && role.services.contains_key(PUBLISH) {
+        return Err(node
+            .problem(file, format!("`{PUBLISH}` is the service that `publishes: true` adds"))
+            .with_hint("give yours another name"));
+    }
+    Ok(())
+}
+
+fn check_service_name(file: &str, name: &str, node: &Node) -> Result<(), Problem> {
+    if is_name(name) {
+        return Ok(());
+    }
+    Err(node
+        .problem(file, format!("`{name}` cannot be the name of a service"))
+        .with_hint("use lower-case letters, digits and `-`"))
+}
+
+/// Whether a role or a service can have a name: it becomes a part of paths, of image and of host names.
+pub fn is_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+}
+
+fn secrets(file: &str, node: &Node) -> Result<Vec<String>, Problem> {
+    let mut names = Vec::new();
+    for item in list(file, node, "secrets")? {
+        let name = string(file, item, "the name of a variable")?;
+        let legal = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if !legal {
+            return Err(item
+                .problem(file, "a secret is the name of a variable: letters, digits and `_`")
+                .with_hint("write `secrets: [REDIS_PASSWORD]`; its value comes at run time"));
+        }
+        if !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
+    }
+    Ok(names)
+}
+
+pub(super) fn port(file: &str, node: &Node) -> Result<u16, Problem> {
+    let port = match &node.value {
+        Value::Number(text) | Value::String(text) => text.parse().ok().filter(|port| *port != 0),
+        _ => None,
+    };
+    port.ok_or_else(|| {
+        node.problem(file, "a port is a number from 1 to 65535").with_hint("write it like 8080")
+    })
+}
+
+pub(super) fn ports(file: &str, node: &Node) -> Result<Vec<u16>, Problem> {
+    let mut ports = BTreeSet::new();
+    for item in list(file, node, "ports")? {
+        let port = port(file, item)?;
+        if !ports.insert(port) {
+            return Err(item
+                .problem(file, format!("port {port} is there twice"))
+                .with_hint("remove one of the two"));
+        }
+    }
+    Ok(ports.into_iter().collect())
+}
+
+pub(super) fn volumes(file: &str, node: &Node) -> Result<Vec<String>, Problem> {
+    let mut paths = BTreeSet::new();
+    for item in list(file, node, "volumes")? {
+        let path = string(file, item, "a volume")?;
+        if let Some((message, hint)) = volume_fault(path) {
+            return Err(item.problem(file, message).with_hint(hint));
+        }
+        paths.insert(path.to_owned());
+    }
+    Ok(paths.into_iter().collect())
+}
+
+/// Why a path cannot be a volume, and what to do.
+pub fn volume_fault(path: &str) -> Option<(String, &'static str)> {
+    let hides = |taken: &&str| path == *taken || within(path, taken) || within(taken, path);
+    if !path.starts_with('/') {
+        Some((
+            format!("the volume `{path}` is relative"),
+            "write the absolute path that it has in the image, such as /var/lib/redis",
+        ))
+    } else if path.split('/').skip(1).any(|part| matches!(part, "" | "." | ".."))
+        || path.contains(|c: char| c.is_control() || c == ':')
+    {
+        Some((format!("the volume `{path}` is no plain path"), "write it like /var/lib/redis"))
+    } else if let Some(taken) = TAKEN.into_iter().find(|taken| hides(taken)) {
+        Some((
+            format!("the volume `{path}` would hide {taken} of the image"),
+            "keep what changes elsewhere, such as in /var/lib",
+        ))
+    } else {
+        None
+    }
+}
+
+fn within(path: &str, directory: &str) -> bool {
+    path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'))
+}
+
+fn user(file: &str, node: &Node) -> Result<User, Problem> {
+    let entries = mapping(file, node, "user")?;
+    known_keys(file, entries, &USER_KEYS)?;
+    let mut user = User::default();
+    for (key, node) in entries {
+        if key.name == "name" {
+            let name = string(file, node, "`name`")?;
+            let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+            let begins = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
+            if !begins || name.len() > 32 || !name.chars().all(legal) || name == "root" {
+                return Err(node
+                    .problem(file, format!("`{name}` cannot be the user of services"))
+                    .with_hint("use lower-case letters, digits, `-` and `_`"));
+            }
+            name.clone_into(&mut user.name);
+        } else {
+            let id = if let Value::Number(text) = &node.value { text.parse::<u32>().ok() } else { None };
+            let id = id.filter(|id| (1..=65_533).contains(id));
+            user.id = id.ok_or_else(|| {
+                node.problem(file, "the number of a user is from 1 to 65533; services do not run as root")
+                    .with_hint("write `id: 50000`")
+            })?;
+        }
+    }
+    Ok(user)
+}

@@ -1,0 +1,153 @@
+//! A service: one long-running process of a role.
+
+use std::collections::BTreeMap;
+
+use super::{
+    super::{
+        Problem,
+        environment::{known_keys, list, mapping, string, variables},
+        yaml::{Node, Value},
+    },
+    role::{ports, volumes},
+    secrets,
+};
+
+const KEYS: [&str; 7] = ["command", "environment", "guard", "ports", "readiness", "stop-timeout", "volumes"];
+const READINESS_KEYS: [&str; 3] = ["command", "http", "tcp"];
+
+/// How many seconds a service has to stop, unless it says otherwise.
+const STOP_TIMEOUT: u32 = 60;
+
+/// One long-running process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// Its words; `${NAME}` and `${NAME:-default}` are replaced by variables at run time.
+    pub command: Vec<String>,
+    /// Environment variables, besides those of its role.
+    pub environment: BTreeMap<String, String>,
+    /// TCP ports that it listens on.
+    pub ports: Vec<u16>,
+    /// Directories that outlive it: absolute paths.
+    pub volumes: Vec<String>,
+    /// How to see that it does its work.
+    pub readiness: Option<Readiness>,
+    /// Whether it starts only on a node whose environment the master has published.
+    pub guard: bool,
+    /// How many seconds it has to end its work when it is told to stop.
+    pub stop_timeout: u32,
+}
+
+impl Default for Service {
+    fn default() -> Self {
+        Self {
+            command: Vec::new(),
+            environment: BTreeMap::new(),
+            ports: Vec::new(),
+            volumes: Vec::new(),
+            readiness: None,
+            guard: false,
+            stop_timeout: STOP_TIMEOUT,
+        }
+    }
+}
+
+/// How to see that a service does its work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// A command ends with code 0.
+    Command(Vec<String>),
+    /// A URL answers with a status below 400.
+    Http(String),
+    /// A port of this host accepts a connection.
+    Tcp(u16),
+}
+
+/// Reads one: a list of words, or keys and values.
+pub(super) fn parse(file: &str, name: &str, node: &Node) -> Result<Service, Problem> {
+    let mut service = Service::default();
+    if let Value::Sequence(_) = &node.value {
+        service.command = words(file, node, name)?;
+    } else {
+        let entries = mapping(file, node, name)?;
+        known_keys(file, entries, &KEYS)?;
+        for (key, node) in entries {
+            match key.name.as_str() {
+                "command" => service.command = words(file, node, "command")?,
+                "environment" => service.environment = variables(file, node)?,
+                "ports" => service.ports = ports(file, node)?,
+                "volumes" => service.volumes = volumes(file, node)?,
+                "readiness" => service.readiness = Some(readiness(file, node)?),
+                "guard" => service.guard = boolean(file, node, "guard")?,
+                _ => service.stop_timeout = seconds(file, node)?,
+            }
+        }
+    }
+    if service.command.is_empty() {
+        return Err(node
+            .problem(file, format!("service `{name}` has no command"))
+            .with_hint("write its words as a list: `[celery, -A, tasks, worker]`"));
+    }
+    Ok(service)
+}
+
+fn words(file: &str, node: &Node, what: &str) -> Result<Vec<String>, Problem> {
+    let nodes = list(file, node, what)?;
+    let words = nodes
+        .iter()
+        .map(|word| string(file, word, "a word of a command").map(str::to_owned))
+        .collect::<Result<Vec<_>, _>>()?;
+    secrets::check_command(file, nodes, &words)?;
+    match words.first() {
+        Some(first) if first.is_empty() => Err(node
+            .problem(file, "the first word of a command is empty")
+            .with_hint("start with the name of a program")),
+        _ => Ok(words),
+    }
+}
+
+fn readiness(file: &str, node: &Node) -> Result<Readiness, Problem> {
+    let entries = mapping(file, node, "readiness")?;
+    known_keys(file, entries, &READINESS_KEYS)?;
+    let [(key, value)] = entries else {
+        return Err(node
+            .problem(file, format!("`readiness` wants one of {}", READINESS_KEYS.join(", ")))
+            .with_hint("write `readiness: {tcp: 6379}`"));
+    };
+    match key.name.as_str() {
+        "command" => match words(file, value, "command")? {
+            words if words.is_empty() => Err(value
+                .problem(file, "the command of `readiness` is empty")
+                .with_hint("write its words as a list: `[redis-cli, ping]`")),
+            words => Ok(Readiness::Command(words)),
+        },
+        "http" => {
+            let url = string(file, value, "`http`")?;
+            secrets::check_text(file, value, url)?;
+            if url.starts_with("http://") || url.starts_with("https://") {
+                Ok(Readiness::Http(url.to_owned()))
+            } else {
+                Err(value
+                    .problem(file, format!("`{url}` is not an HTTP URL"))
+                    .with_hint("write `http: http://127.0.0.1:8080/health`"))
+            }
+        }
+        _ => Ok(Readiness::Tcp(super::role::port(file, value)?)),
+    }
+}
+
+pub(super) fn boolean(file: &str, node: &Node, what: &str) -> Result<bool, Problem> {
+    match node.value {
+        Value::Bool(value) => Ok(value),
+        _ => Err(node
+            .problem(file, format!("`{what}` wants true or false, found {}", node.kind()))
+            .with_hint(format!("write `{what}: true`"))),
+    }
+}
+
+fn seconds(file: &str, node: &Node) -> Result<u32, Problem> {
+    let number = if let Value::Number(text) = &node.value { text.parse().ok() } else { None };
+    number.filter(|number| (1..=86_400 * 7).contains(number)).ok_or_else(|| {
+        node.problem(file, "`stop-timeout` is a whole number of seconds, at most a week")
+            .with_hint("write `stop-timeout: 600`")
+    })
+}
