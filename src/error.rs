@@ -4,7 +4,7 @@
 //! has a stable [`ExitCode`] and, where there is something to do next, a hint. It does not
 //! print: that is [`crate::printer`].
 
-use crate::{fs, image, lock, resolve, spec, store, tree};
+use crate::{fs, image, lock, resolve, sbom, spec, store, tree};
 
 /// What the process returns. The numbers are documented in the README and never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +51,9 @@ pub enum Error {
     /// An image cannot be built.
     #[error(transparent)]
     Image(#[from] image::Error),
+    /// A bill of materials cannot be written.
+    #[error(transparent)]
+    Sbom(#[from] sbom::Error),
     /// The file system said no.
     #[error(transparent)]
     Fs(#[from] fs::Error),
@@ -61,7 +64,7 @@ impl Error {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Spec(spec::Error::Fs(error)) if !error.is_bad_input() => ExitCode::FileSystem,
-            Self::Spec(_) | Self::Lock(_) => ExitCode::BadInput,
+            Self::Spec(_) | Self::Lock(_) | Self::Sbom(_) => ExitCode::BadInput,
             Self::Fs(_) => ExitCode::FileSystem,
             Self::Resolve(error) => match error {
                 resolve::Error::NoSolution { .. }
@@ -105,6 +108,9 @@ impl Error {
             Self::Store(error) => error.hint(),
             Self::Tree(error) => error.hint(),
             Self::Image(error) => error.hint(),
+            Self::Sbom(_) => {
+                Some("lock again with `envlock convert`, which states what a bill needs".to_owned())
+            }
             Self::Fs(error) => error.hint(),
         }
     }

@@ -5,25 +5,27 @@ use std::path::{Path, PathBuf};
 use crate::common::root;
 
 /// What each module of the crate may use. A module that is not here may be used by none of them.
-const MAY_USE: [(&str, &[&str]); 15] = [
+const MAY_USE: [(&str, &[&str]); 17] = [
     ("causes", &[]),
     ("fs", &[]),
+    ("json", &[]),
     ("printer", &["fs"]),
     ("spec", &["causes", "fs"]),
     ("http", &["spec"]),
     ("lock", &["spec"]),
-    ("cluster", &["lock", "spec"]),
+    ("cluster", &["json", "lock", "spec"]),
+    ("sbom", &["json", "lock"]),
     ("store", &["causes", "fs", "http", "lock", "spec"]),
     ("resolve", &["causes", "fs", "http", "lock", "printer", "spec", "store"]),
     ("tree", &["causes", "fs", "lock", "spec", "store"]),
-    ("image", &["cluster", "fs", "lock", "spec", "store", "tree"]),
-    ("error", &["fs", "image", "lock", "resolve", "spec", "store", "tree"]),
-    ("cli", &["image", "spec"]),
+    ("image", &["cluster", "fs", "json", "lock", "spec", "store", "tree"]),
+    ("error", &["fs", "image", "lock", "resolve", "sbom", "spec", "store", "tree"]),
+    ("cli", &["image", "sbom", "spec"]),
     ("settings", &["causes", "cli", "printer", "spec"]),
     (
         "commands",
         &[
-            "causes", "cli", "cluster", "error", "fs", "http", "image", "lock", "printer", "resolve",
+            "causes", "cli", "cluster", "error", "fs", "http", "image", "lock", "printer", "resolve", "sbom",
             "settings", "spec", "store", "tree",
         ],
     ),

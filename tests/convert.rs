@@ -27,7 +27,12 @@ fn the_quickstart_on_the_test_channel() {
     assert_eq!(summary["environments"]["user"]["linux-64"]["packages"], user.len());
     assert_eq!(summary["outputs"].as_array().unwrap().len(), 4);
     assert_eq!(summary["changed"], true);
-    assert!(place.read("envlock.nix").contains("redis = [ \"redis-server\" ];"));
+    let nix = place.read("envlock.nix");
+    for text in
+        ["\"redis-server\"", "readiness = {", "secrets = [ \"REDIS_PASSWORD\" ];", "publishes = true;"]
+    {
+        assert!(nix.contains(text), "{text}");
+    }
     place.run(&["check"]).expect(0);
 
     // The environment file alone is the same project: its runtime and roles are not lost.

@@ -38,7 +38,7 @@ fn the_quickstart_is_locked_as_committed() {
 
     let lock = place.read("conda-lock.yml");
     // tzdata is there twice: as a conda package, and as a wheel.
-    assert_eq!(locked(&lock, "linux-64").len(), 43);
+    assert_eq!(locked(&lock, "linux-64").len(), 44);
     assert!(locked(&lock, "linux-aarch64")["python"].starts_with("3.12."));
     for platform in ["linux-64", "linux-aarch64"] {
         for name in ["celery", "redis", "kombu", "vine"] {

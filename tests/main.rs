@@ -20,6 +20,7 @@ mod credentials;
 mod determinism;
 mod examples;
 mod faults;
+mod images;
 mod install;
 mod malicious;
 mod outputs;

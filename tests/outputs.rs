@@ -102,7 +102,10 @@ fn check_sees_outputs_that_disagree() {
         ("specs = [ \"a\" ]", "specs = [ \"b\" ]"),
         ("fileName = \"a-", "fileName = \"b-"),
         ("options = { }", "options = { channel-priority = \"disabled\"; }"),
-        ("roles = { }", "roles = { evil = { services = { }; environment = { }; ports = [ ]; }; }"),
+        (
+            "roles = { }",
+            "roles = { evil = { services = { }; environment = { }; secrets = [ ]; ports = [ ]; volumes = [ ]; user = { name = \"a\"; id = 7; }; publishes = false; }; }",
+        ),
     ] {
         assert!(nix.contains(from), "{from}: {nix}");
         place.put("envlock.nix", nix.replacen(from, to, 1));

@@ -1,20 +1,21 @@
 # Locked by envlock; do not edit. To lock anew after a change: envlock convert
 {
   formatVersion = 1;
-  inputHash = "8892e26e08f2652af6dac5fd77375c445becc87cdb4fde0410691f42243583af";
+  inputHash = "c61cf236789bd5b6025349f9ac8852657cd99955bbc2852581c9720e5f6ae6fc";
   options = { };
   overridden = [ ];
   files = {
-    "conda-lock.yml" = "ea62ab7e2142dcf49cedfd8cdf545c0dc83328bf15ecc25bb406da350629363e";
+    "conda-lock.yml" = "5ee1d85d06bbbf19fb8c30d1132dde4e0a13def7be17287bec369e67db740414";
     "master.conda-lock.yml" = "92f5309f6178ffeef938d6e5fb42e3d4988c728431c01352a8f19c349c1768e1";
     "runtime.conda-lock.yml" = "2d27c0a2fb14ed14ae027a1a73313c10126abd2ee6f6e298fc7ad6cec8cbb7cb";
   };
   environments = {
     user = {
       aarch64-linux = {
-        lockHash = "e70d910296362ca3357ccf2db7ecc6b7579e9697662540f533f9b727662cac9f";
+        lockHash = "2fbc6a8d194238c371d2ae6c2a393b217758b53dc3e6a7b5407de20eaa41e6dd";
         specs = [
           "pip: celery[redis]"
+          "pip: supervisor"
           "python=3.12"
         ];
         variables = { };
@@ -417,6 +418,16 @@
           }
           {
             kind = "wheel";
+            name = "supervisor";
+            version = "4.3.0";
+            fileName = "supervisor-4.3.0-py2.py3-none-any.whl";
+            storeName = "supervisor-4.3.0-py2.py3-none-any.whl";
+            url = "https://files.pythonhosted.org/packages/0e/65/5e726c372da8a5e35022a94388b12252710aad0c2351699c3d76ae8dba78/supervisor-4.3.0-py2.py3-none-any.whl";
+            hash = "sha256-C8t2P92vukEPNcveImqn+FFLn7gusFoMhfZYjRwT+Ns=";
+            size = 320736;
+          }
+          {
+            kind = "wheel";
             name = "typing-extensions";
             version = "4.16.0";
             fileName = "typing_extensions-4.16.0-py3-none-any.whl";
@@ -468,9 +479,10 @@
         ];
       };
       x86_64-linux = {
-        lockHash = "db6db6a00ecaf2c29fade0c7dead46b6d49d8eeef5b2b7333f97843dc8b13afe";
+        lockHash = "6fc0e0224b9fd36c795e713c1423dbc12c34a03994205c98ca46b73f717abf3e";
         specs = [
           "pip: celery[redis]"
+          "pip: supervisor"
           "python=3.12"
         ];
         variables = { };
@@ -895,6 +907,16 @@
           }
           {
             kind = "wheel";
+            name = "supervisor";
+            version = "4.3.0";
+            fileName = "supervisor-4.3.0-py2.py3-none-any.whl";
+            storeName = "supervisor-4.3.0-py2.py3-none-any.whl";
+            url = "https://files.pythonhosted.org/packages/0e/65/5e726c372da8a5e35022a94388b12252710aad0c2351699c3d76ae8dba78/supervisor-4.3.0-py2.py3-none-any.whl";
+            hash = "sha256-C8t2P92vukEPNcveImqn+FFLn7gusFoMhfZYjRwT+Ns=";
+            size = 320736;
+          }
+          {
+            kind = "wheel";
             name = "typing-extensions";
             version = "4.16.0";
             fileName = "typing_extensions-4.16.0-py3-none-any.whl";
@@ -1123,18 +1145,94 @@
       };
     };
   };
+  cluster = {
+    name = "quickstart";
+    broker = "redis://:\${REDIS_PASSWORD}@\${REDIS_HOST:-master}:6379/0";
+  };
   roles = {
     master = {
       services = {
-        redis = [ "redis-server" ];
+        redis = {
+          command = [
+            "redis-server"
+            "--dir"
+            "/var/lib/redis"
+            "--appendonly"
+            "yes"
+            "--requirepass"
+            "\${REDIS_PASSWORD}"
+          ];
+          environment = {
+            REDISCLI_AUTH = "\${REDIS_PASSWORD}";
+          };
+          ports = [ 6379 ];
+          volumes = [ "/var/lib/redis" ];
+          readiness = {
+            command = [
+              "redis-cli"
+              "ping"
+            ];
+          };
+          guard = false;
+          stopTimeout = 60;
+        };
       };
-      environment = { };
-      ports = [ 6379 ];
+      environment = {
+        CELERY_BROKER_URL = "redis://:\${REDIS_PASSWORD}@\${REDIS_HOST:-master}:6379/0";
+        CELERY_RESULT_BACKEND = "redis://:\${REDIS_PASSWORD}@\${REDIS_HOST:-master}:6379/0";
+      };
+      secrets = [ "REDIS_PASSWORD" ];
+      ports = [ ];
+      volumes = [ ];
+      user = {
+        name = "airflow";
+        id = 50000;
+      };
+      publishes = true;
     };
     worker = {
-      services = { };
-      environment = { };
+      services = {
+        worker = {
+          command = [
+            "celery"
+            "--app"
+            "tasks"
+            "worker"
+            "--loglevel"
+            "INFO"
+            "--hostname"
+            "worker@%h"
+          ];
+          environment = { };
+          ports = [ ];
+          volumes = [ ];
+          readiness = {
+            command = [
+              "celery"
+              "--app"
+              "tasks"
+              "inspect"
+              "ping"
+              "--destination"
+              "worker@\${HOSTNAME}"
+            ];
+          };
+          guard = true;
+          stopTimeout = 600;
+        };
+      };
+      environment = {
+        CELERY_BROKER_URL = "redis://:\${REDIS_PASSWORD}@\${REDIS_HOST:-master}:6379/0";
+        CELERY_RESULT_BACKEND = "redis://:\${REDIS_PASSWORD}@\${REDIS_HOST:-master}:6379/0";
+      };
+      secrets = [ "REDIS_PASSWORD" ];
       ports = [ ];
+      volumes = [ ];
+      user = {
+        name = "airflow";
+        id = 50000;
+      };
+      publishes = false;
     };
   };
 }

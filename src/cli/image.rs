@@ -1,11 +1,11 @@
-//! `envlock image`.
+//! `envlock image`, and what else is made of images: `envlock sbom`, `envlock render`.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
 use super::SourceArguments;
-use crate::image::Compression;
+use crate::{image::Compression, sbom::Format};
 
 /// `envlock image`.
 #[derive(Args, Debug)]
@@ -161,3 +161,66 @@ const PUSH_EXAMPLES: &str = "\
 Examples:
   envlock image push worker-image.tar registry.example/team/worker:2026-11
   envlock image push worker-image.tar localhost:5000/worker -- --dest-tls-verify=false";
+
+/// `envlock sbom`.
+#[derive(Args, Debug)]
+#[command(after_help = SBOM_EXAMPLES)]
+pub struct Sbom {
+    /// A lock, its directory, or an archive of images
+    #[arg(value_name = "SOURCE", default_value = ".")]
+    pub source: PathBuf,
+    /// The format
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Format,
+    /// The platform [default: this machine's, or the image's]
+    #[arg(long, short, value_name = "P")]
+    pub platform: Option<String>,
+    /// Where to write [default: stdout]
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+const SBOM_EXAMPLES: &str = "\
+Examples:
+  envlock sbom --format cyclonedx -o lock.cdx.json
+  envlock sbom worker-image.tar --format spdx -o worker.spdx.json
+
+Licences are in the packages: the bill of an image states them, that of a lock cannot.";
+
+/// `envlock render`.
+#[derive(Args, Debug)]
+pub struct Render {
+    /// What to render.
+    #[command(subcommand)]
+    pub command: RenderCommand,
+}
+
+/// What can be rendered from a lock.
+#[derive(Debug, Subcommand)]
+pub enum RenderCommand {
+    /// A Compose file: one service a container, with volumes, health checks, and secrets by file
+    Compose(RenderCompose),
+}
+
+/// `envlock render compose`.
+#[derive(Args, Debug)]
+#[command(after_help = COMPOSE_EXAMPLES)]
+pub struct RenderCompose {
+    /// The project's envlock.nix, or its directory
+    #[arg(long, value_name = "LOCK", default_value = ".")]
+    pub lock: PathBuf,
+    /// A directory or file to mount read-only into the home of every service, such as the application's code
+    #[arg(long, value_name = "PATH")]
+    pub mount: Vec<String>,
+    /// Where to write [default: stdout]
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+const COMPOSE_EXAMPLES: &str = "\
+Examples:
+  envlock render compose -o compose.yml
+  envlock render compose --mount ./tasks.py -o compose.yml && docker compose up --scale worker=3
+
+A secret NAME is read from the file ./secrets/NAME beside the Compose file; the user of the images must be able to read
+it.";

@@ -1,10 +1,30 @@
-//! `envlock convert` and `envlock check`.
+//! `envlock init`, `envlock convert` and `envlock check`.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
 use crate::spec::options::{ChannelPriority, PipResolver};
+
+/// `envlock init`.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  envlock init\n  envlock init env.yml --app shop.tasks && envlock convert"
+)]
+pub struct Init {
+    /// The environment file [default: env.yml or environment.yml here]
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// The module with the Celery application, as `celery --app` takes it
+    #[arg(long, value_name = "MODULE", default_value = "tasks")]
+    pub app: String,
+    /// A platform to build images for [default: the environment file's, else linux-64]
+    #[arg(long, short, value_name = "P")]
+    pub platform: Vec<String>,
+    /// Replace files that are there
+    #[arg(long)]
+    pub force: bool,
+}
 
 /// `envlock convert`.
 #[derive(Args, Debug)]

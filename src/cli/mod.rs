@@ -11,10 +11,11 @@ use clap::{Args, Parser, Subcommand};
 
 pub use artifacts::{Bundle, BundleCommand, Cache, CacheCommand, Fetch};
 pub use image::{
-    Image, ImageBuild, ImageCommand, ImageDiff, ImageIndex, ImageInspect, ImagePush, ImageVerify,
+    Image, ImageBuild, ImageCommand, ImageDiff, ImageIndex, ImageInspect, ImagePush, ImageVerify, Render,
+    RenderCommand, RenderCompose, Sbom,
 };
 pub use installing::{Install, Run, Verify};
-pub use locking::{Check, Convert};
+pub use locking::{Check, Convert, Init};
 
 /// Lock a conda env.yml once, and build identical nodes from it.
 #[derive(Debug, Parser)]
@@ -68,6 +69,8 @@ pub enum Color {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write an envlock.yml with the usual master and worker for an environment file
+    Init(Init),
     /// Resolve an environment file and write conda-lock.yml and envlock.nix
     Convert(Convert),
     /// Say whether conda-lock.yml and envlock.nix are current and agree; uses no network
@@ -86,6 +89,10 @@ pub enum Command {
     Cache(Cache),
     /// Build and audit images of the roles of a project
     Image(Image),
+    /// Write a software bill of materials of a lock or an image
+    Sbom(Sbom),
+    /// Render files that run the images of a project
+    Render(Render),
     /// Print a completion script for a shell
     Completions {
         /// The shell

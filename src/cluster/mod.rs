@@ -3,12 +3,15 @@
 //! Guarantees: the same role gives the same files, whatever is in the environments. It starts nothing and knows no
 //! secret: values of secrets come at run time.
 
+pub mod compose;
+pub mod defaults;
 mod supervisor;
 
 use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::{Value, json};
 
+use crate::json::sorted;
 use crate::lock::fingerprint;
 use crate::spec::project::{Cluster, PUBLISH, Readiness, Role, Service};
 
@@ -16,6 +19,9 @@ use crate::spec::project::{Cluster, PUBLISH, Readiness, Role, Service};
 pub const ROLE_DIRECTORY: &str = "/opt/envlock/role";
 /// Where a node keeps the treeDigest that its environment was built with.
 pub const TREE_DIGEST: &str = "/opt/envlock/tree-digest";
+
+/// The program of a node that runs all others, below [`ROLE_DIRECTORY`].
+pub const PROGRAM: &str = "bin/envlock-node";
 
 /// The programs that start, guard and watch services, by path below [`ROLE_DIRECTORY`].
 const PROGRAMS: [(&str, &str); 8] = [
@@ -41,8 +47,17 @@ pub struct Tools<'a> {
 impl Tools<'_> {
     /// The words that run one of envlock's own programs, such as `start`.
     pub fn command(&self, program: &str) -> Vec<String> {
+        vec![format!("{ROLE_DIRECTORY}/{PROGRAM}"), program.to_owned()]
+    }
+
+    /// The program that runs them.
+    fn program(&self) -> String {
         // -I: neither variables nor the working directory decide what is imported; -B: nothing is written.
-        [self.python, "-IB", ROLE_DIRECTORY, program].map(str::to_owned).into()
+        format!(
+            "#!{} -IB\n\"\"\"Runs a program of this node: start [SERVICE | COMMAND…], health [SERVICE…].\"\"\"\n\
+             import runpy\n\nrunpy.run_path({ROLE_DIRECTORY:?}, run_name=\"__main__\")\n",
+            self.python
+        )
     }
 }
 
@@ -67,6 +82,7 @@ pub fn files(role: &Role, cluster: Option<&Cluster>, tools: Tools) -> BTreeMap<S
     let services = services(role, tools);
     let mut files: BTreeMap<String, String> =
         PROGRAMS.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
+    files.insert(PROGRAM.to_owned(), tools.program());
     let supervised = tools.supervisord.filter(|_| services.len() > 1);
     if supervised.is_some() {
         files.insert("supervisord.conf".to_owned(), supervisor::configuration(&services, tools));
@@ -78,7 +94,7 @@ pub fn files(role: &Role, cluster: Option<&Cluster>, tools: Tools) -> BTreeMap<S
         "services": services.iter().map(|(name, it)| ((*name).to_owned(), service(it))).collect::<serde_json::Map<_, _>>(),
         "supervisor": supervised.map(|supervisord| [supervisord, "--configuration", &format!("{ROLE_DIRECTORY}/supervisord.conf")].map(str::to_owned)),
     });
-    files.insert("services.json".to_owned(), format!("{table:#}\n"));
+    files.insert("services.json".to_owned(), format!("{:#}\n", sorted(table)));
     files
 }
 
@@ -144,8 +160,9 @@ mod tests {
         let table: Value = serde_json::from_str(&files["services.json"]).unwrap();
         assert_eq!(
             table["services"]["publish"]["command"],
-            json!(["/p/bin/python3", "-IB", "/opt/envlock/role", "publish"])
+            json!(["/opt/envlock/role/bin/envlock-node", "publish"])
         );
+        assert!(files[PROGRAM].starts_with("#!/p/bin/python3 -IB\n"));
         assert_eq!(table["supervisor"][0], "/p/bin/supervisord");
         assert!(files["supervisord.conf"].contains("[program:publish]\n"));
         let alone = Role { publishes: false, ..role() };

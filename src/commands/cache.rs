@@ -8,7 +8,7 @@ use super::locked::Locked;
 use crate::{
     cli::CacheCommand,
     error::{Error, ExitCode},
-    fs,
+    fs, image,
     lock::fingerprint::lock_hash,
     printer::Printer,
     settings::Settings,
@@ -35,6 +35,8 @@ fn info(as_json: bool, settings: &Settings, printer: &Printer) -> Result<ExitCod
         ("files", "files of unpacked packages"),
         ("unpacked", "lists of those files"),
         ("trees", "manifests of trees"),
+        ("layers", "which layers were written"),
+        ("images", "which images were written"),
     ];
     let mut rows = Vec::new();
     for (part, what) in parts {
@@ -78,6 +80,8 @@ fn prune(keep: &[PathBuf], settings: &Settings, printer: &Printer) -> Result<Exi
     if !keep.is_empty() {
         removed += store::prune_artifacts(&settings.cache, &artifacts)?;
         let used = tree::prune(&settings.cache, &artifacts, &locks, &mut removed)?;
+        // What an image was is not what a lock needs: its layers are written again from the rest.
+        removed += image::prune(&settings.cache)?;
         removed += files.prune(&used)?;
     }
     drop(waiting);

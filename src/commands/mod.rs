@@ -7,10 +7,13 @@ mod convert;
 mod fetch;
 mod generate;
 mod image;
+mod init;
 mod install;
 mod locked;
 mod network;
+mod render;
 mod run;
+mod sbom;
 mod trees;
 mod verify;
 
@@ -29,6 +32,7 @@ use crate::{
 /// Runs a command and prints its error, if any.
 pub fn run(cli: &Cli, settings: &Settings, printer: &Printer) -> ExitCode {
     let (result, as_json) = match &cli.command {
+        Command::Init(arguments) => (init::init(arguments, settings, printer), false),
         Command::Convert(arguments) => (convert::convert(arguments, settings, printer), arguments.json),
         Command::Check(arguments) => (check::check(arguments, settings, printer), arguments.json),
         Command::Install(arguments) => (install::install(arguments, settings, printer), arguments.json),
@@ -38,6 +42,8 @@ pub fn run(cli: &Cli, settings: &Settings, printer: &Printer) -> ExitCode {
         Command::Bundle(arguments) => (bundle::bundle(&arguments.command, settings, printer), false),
         Command::Cache(arguments) => cache::cache(&arguments.command, settings, printer),
         Command::Image(arguments) => image::image(&arguments.command, settings, printer),
+        Command::Sbom(arguments) => (sbom::sbom(arguments, settings, printer), false),
+        Command::Render(arguments) => (render::render(&arguments.command, printer), false),
         Command::Completions { shell } => (generate::completions(*shell, printer), false),
         Command::Man { dir } => (generate::man(dir, printer), false),
     };

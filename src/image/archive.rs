@@ -4,7 +4,7 @@
 //! what Engines before 25 read.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     io::{self, Read, Write},
     path::{Path, PathBuf},
 };
@@ -26,7 +26,7 @@ use super::{
     layer::{self, Layer},
     oci,
 };
-use crate::{fs, lock::fingerprint::hex, store::Files};
+use crate::{fs, json::sorted, lock::fingerprint::hex, store::Files};
 
 /// How an image is to be built, besides what is in it.
 #[derive(Clone, Copy)]
@@ -244,18 +244,6 @@ pub(super) fn blob_path(digest: &str) -> String {
 pub(super) fn json(value: &impl Serialize) -> Result<Vec<u8>, Error> {
     let value = serde_json::to_value(value).map_err(oci)?;
     serde_json::to_vec(&sorted(value)).map_err(oci)
-}
-
-fn sorted(value: Value) -> Value {
-    match value {
-        Value::Object(map) => {
-            let entries: BTreeMap<String, Value> =
-                map.into_iter().map(|(key, value)| (key, sorted(value))).collect();
-            Value::Object(entries.into_iter().collect())
-        }
-        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
-        other => other,
-    }
 }
 
 fn sha256(bytes: &[u8]) -> String {

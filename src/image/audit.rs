@@ -6,7 +6,7 @@ use rattler_conda_types::Subdir;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Content, Error, Found, Image, Members, Planned, config, plan};
+use super::{Content, Error, Found, Image, LayerOf, Members, Planned, config, plan};
 use crate::{lock::fingerprint::hex, tree};
 
 /// What an audit found.
@@ -44,6 +44,26 @@ impl std::fmt::Display for Finding {
     }
 }
 
+/// What is wrong with the layers themselves; with what is planned, also at which file.
+pub fn faults(image: &Image, layers: &[Found], planned: &[Planned]) -> Vec<Finding> {
+    let count = image.layers.len();
+    let finding = |(index, (layer, found)): (usize, (&LayerOf, &Found))| {
+        let fault = found.fault.as_ref()?;
+        // Where nothing was seen on the way, the first file that is not as planned is the one.
+        let planned = planned.iter().find(|planned| planned.about == layer.about);
+        let differs = |path: &&String| {
+            planned.is_some_and(|planned| found.members.get(*path) != planned.members.get(*path))
+        };
+        let path = planned.and_then(|planned| planned.members.keys().find(differs).cloned());
+        Some(Finding {
+            what: format!("layer {} of {count} (sha256:{}): {}", index + 1, layer.digest, fault.reason),
+            path: path.or_else(|| fault.path.clone()),
+            of: Some(layer.about.clone()).filter(|about| !about.is_empty()),
+        })
+    };
+    image.layers.iter().zip(layers).enumerate().filter_map(finding).collect()
+}
+
 /// Compares an image with what is planned for its role, platform and lock.
 pub fn audit(
     image: &Image,
@@ -52,27 +72,7 @@ pub fn audit(
     planned: &[Planned],
     platform: Subdir,
 ) -> Result<Audit, Error> {
-    let mut findings = Vec::new();
-    for (index, (layer, found)) in image.layers.iter().zip(&layers).enumerate() {
-        let Some(fault) = &found.fault else { continue };
-        // Where nothing was seen on the way, the first file that is not as planned is the one.
-        let planned = planned.iter().find(|planned| planned.about == layer.about);
-        let differs = |path: &&String| {
-            planned.is_some_and(|planned| found.members.get(*path) != planned.members.get(*path))
-        };
-        let path = planned.and_then(|planned| planned.members.keys().find(differs).cloned());
-        findings.push(Finding {
-            what: format!(
-                "layer {} of {} (sha256:{}): {}",
-                index + 1,
-                image.layers.len(),
-                layer.digest,
-                fault.reason
-            ),
-            path: path.or_else(|| fault.path.clone()),
-            of: Some(layer.about.clone()).filter(|about| !about.is_empty()),
-        });
-    }
+    let mut findings = faults(image, &layers, planned);
     let is_damaged = !findings.is_empty();
     let found = super::flatten(layers.into_iter().map(|layer| layer.members));
     let tree_digest = tree_digest(&found, &content.user.manifest.marker.prefix);

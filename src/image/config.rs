@@ -128,10 +128,11 @@ fn variables(content: &Content) -> BTreeMap<String, String> {
     let prefix = |part: &super::Part| part.manifest.marker.prefix.clone();
     let bins = [Some(content.user), content.system, Some(content.runtime)];
     let bins = bins.iter().flatten().map(|part| format!("{}/bin", prefix(part)));
+    let own = content.programs().0.map(|_| format!("{}/bin", cluster::ROLE_DIRECTORY));
     let mut variables = BTreeMap::from([
         ("HOME".to_owned(), content.home()),
         ("LANG".to_owned(), "C.UTF-8".to_owned()),
-        ("PATH".to_owned(), bins.collect::<Vec<_>>().join(":")),
+        ("PATH".to_owned(), bins.chain(own).collect::<Vec<_>>().join(":")),
     ]);
     variables.extend(content.user.manifest.marker.variables.clone());
     variables.extend(content.services.environment.clone());

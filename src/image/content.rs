@@ -173,7 +173,8 @@ impl<'a> Content<'a> {
         if let Some(python) = &python {
             let tools = Tools { python, supervisord: supervisor.as_deref() };
             for (path, text) in cluster::files(self.services, self.cluster, tools) {
-                members.insert(format!("{directory}/{path}"), Member::file(files, text.as_bytes())?);
+                let member = Member::new(files, text.as_bytes(), path == cluster::PROGRAM)?;
+                members.insert(format!("{directory}/{path}"), member);
             }
         }
         for (path, target) in self.links()? {

@@ -93,7 +93,7 @@ fn record_path(planned: &Planned, compression: Compression, time: u32, cache: &P
     for (path, member) in &planned.members {
         hasher.update(format!("\n{path:?} {member:?}"));
     }
-    cache.join("layers").join(format!("{}.json", hex(&hasher.finalize())))
+    cache.join(super::LAYERS).join(format!("{}.json", hex(&hasher.finalize())))
 }
 
 fn write(planned: &Planned, compression: Compression, time: u32, files: &Files) -> Result<Layer, Error> {

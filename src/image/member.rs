@@ -36,9 +36,14 @@ impl Member {
     }
 
     /// A file with some content, which goes into the store.
+    pub(super) fn new(files: &Files, content: &[u8], executable: bool) -> Result<Self, fs::Error> {
+        let Added { sha256, size } = files.add(content, executable)?;
+        Ok(Self::of(&Entry::File { sha256, size, executable }))
+    }
+
+    /// A file that is not to be run.
     pub(super) fn file(files: &Files, content: &[u8]) -> Result<Self, fs::Error> {
-        let Added { sha256, size } = files.add(content, false)?;
-        Ok(Self::of(&Entry::File { sha256, size, executable: false }))
+        Self::new(files, content, false)
     }
 
     /// Bytes of its content.

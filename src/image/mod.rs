@@ -14,19 +14,24 @@ mod member;
 mod plan;
 mod read;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use archive::{Built, Options, build, image_name};
-pub use audit::{Audit, Finding, audit, tree_digest};
+pub use audit::{Audit, Finding, audit, faults, tree_digest};
 pub use content::{Content, Part};
 pub use difference::{Difference, difference};
 pub use index::assemble;
 pub use layer::{Compression, LAYER_FORMAT};
 pub use member::{Member, Members};
 pub use plan::{Planned, plan};
-pub use read::{Archive, Fault, Found, Image, LayerOf, flatten};
+pub use read::{Archive, Fault, Found, Image, LayerOf, flatten, lock_file};
 
 use crate::{fs, store};
+
+/// Where the cache keeps which images were written.
+pub const IMAGES: &str = "images";
+/// Where it keeps which layers were.
+const LAYERS: &str = "layers";
 
 /// Why an image cannot be built or read.
 #[derive(Debug, thiserror::Error)]
@@ -104,6 +109,18 @@ impl Error {
             Self::Fs(error) => error.hint(),
         }
     }
+}
+
+/// Forgets which layers and images were written; returns how many files went.
+pub fn prune(cache: &Path) -> Result<usize, fs::Error> {
+    let mut removed = 0;
+    for directory in [cache.join(LAYERS), cache.join(IMAGES)] {
+        for name in fs::names(&directory)? {
+            fs::remove_file(&directory.join(name))?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
 }
 
 fn oci(error: impl std::fmt::Display) -> Error {

@@ -28,8 +28,8 @@ use crate::{fs, lock::fingerprint::hex, tree::Entry};
 
 /// How large a manifest or configuration may be.
 const JSON_LIMIT: u64 = 16 << 20;
-/// How large a lock file may be.
-const LOCK_LIMIT: u64 = 64 << 20;
+/// How large a file whose content is kept may be.
+const KEPT_LIMIT: u64 = 64 << 20;
 /// How many bytes a layer may unpack to for each of its own, and how many besides.
 const EXPANSION: (u64, u64) = (200, 1 << 30);
 
@@ -84,8 +84,8 @@ pub struct Fault {
 pub struct Found {
     /// Its members.
     pub members: Members,
-    /// The content of the lock files among them.
-    pub lock: BTreeMap<String, Vec<u8>>,
+    /// The content of those that say what is in the image: lock files, and the metadata of packages.
+    pub kept: BTreeMap<String, Vec<u8>>,
     /// What is wrong with it.
     pub fault: Option<Fault>,
 }
@@ -262,7 +262,7 @@ impl Archive {
     }
 
     fn layer(&self, layer: &LayerOf) -> Found {
-        let mut found = Found { members: Members::new(), lock: BTreeMap::new(), fault: None };
+        let mut found = Found { members: Members::new(), kept: BTreeMap::new(), fault: None };
         let fault = |reason: String, path: Option<String>| Some(Fault { reason, path });
         let (source, size) = match self.source(&layer.digest) {
             Ok(source) => source,
@@ -353,13 +353,12 @@ fn unpack(source: impl Read, found: &mut Found, at: &mut Option<String>, limit: 
                 found.members.get(target).cloned().ok_or("it is a hard link to nothing")?
             }
             EntryType::Regular | EntryType::Continuous => {
-                let is_lock = path.strip_prefix(LOCK_DIRECTORY).and_then(|rest| rest.strip_prefix('/'));
-                let keeps = is_lock.filter(|_| entry.size() <= LOCK_LIMIT).map(str::to_owned);
+                let keeps = is_kept(&path) && entry.size() <= KEPT_LIMIT;
                 let mut content = HashingReader::<_, Sha256>::new(&mut entry);
-                let size = if let Some(name) = keeps {
+                let size = if keeps {
                     let mut bytes = Vec::new();
                     let size = content.read_to_end(&mut bytes).map_err(text)?;
-                    found.lock.insert(name, bytes);
+                    found.kept.insert(path.clone(), bytes);
                     size as u64
                 } else {
                     io::copy(&mut content, &mut io::sink()).map_err(text)?
@@ -373,6 +372,18 @@ fn unpack(source: impl Read, found: &mut Found, at: &mut Option<String>, limit: 
         found.members.insert(path, member);
     }
     Ok(())
+}
+
+/// Whether a file says what is in the image.
+fn is_kept(path: &str) -> bool {
+    let is_record = path.contains("/conda-meta/") && path.ends_with(".json");
+    lock_file(path).is_some() || is_record || path.ends_with(".dist-info/METADATA")
+}
+
+/// The name of a lock file, if a path is that of one.
+pub fn lock_file(path: &str) -> Option<&str> {
+    let name = path.strip_prefix(LOCK_DIRECTORY)?.strip_prefix('/')?;
+    (!name.contains('/')).then_some(name)
 }
 
 /// What is in an image: a later layer wins, and `.wh.` removes what is below it.

@@ -116,6 +116,14 @@ pub fn platforms(file: &str, text: &str) -> Result<Option<Vec<Subdir>>, Problem>
     Ok((!platforms.is_empty()).then_some(platforms))
 }
 
+/// Reads the `name:` of a file.
+pub fn name(file: &str, text: &str) -> Result<Option<String>, Problem> {
+    let root = yaml::parse(file, text)?;
+    let Value::Mapping(entries) = &root.value else { return Ok(None) };
+    let node = entries.iter().find(|(key, _)| key.name == "name").map(|(_, node)| node);
+    Ok(node.and_then(|node| if let Value::String(name) = &node.value { Some(name.clone()) } else { None }))
+}
+
 /// Reads a platform name; the error is a message and a hint.
 pub fn parse_platform(text: &str) -> Result<Subdir, (String, String)> {
     match Subdir::from_str(text) {

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 pub mod index;
 pub mod packages;
+pub mod project;
 
 /// The repository.
 pub fn root() -> &'static Path {

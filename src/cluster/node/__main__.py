@@ -1,4 +1,4 @@
-"""What a node runs of envlock's own: `python -IB /opt/envlock/role COMMAND [WORD…]`.
+"""What a node runs of envlock's own: `envlock-node COMMAND [WORD…]`.
 
 Standard library alone, but for the guard, which needs the redis module; Python 3.6 or newer.
 """

@@ -108,7 +108,7 @@ impl Record {
         let programs = cluster::fingerprint();
         let version = env!("CARGO_PKG_VERSION");
         let key = format!("{LAYER_FORMAT} {version} {programs} {platform:?} {compression:?} {time} {inputs}");
-        cache.join("images").join(format!("{}.json", fingerprint::of_text(&key)))
+        cache.join(image::IMAGES).join(format!("{}.json", fingerprint::of_text(&key)))
     }
 
     fn new(built: Built, output: &Path) -> Self {

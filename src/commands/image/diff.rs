@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::{super::locked::Locked, name, read_layers};
+use super::{super::locked::Locked, lock_in, name, read_layers};
 use crate::{
     cli::ImageDiff,
     error::{Error, ExitCode},
-    fs,
     image::{self, Archive, Difference, Found, Image},
     lock,
     printer::Printer,
@@ -38,8 +37,8 @@ pub(super) fn diff(arguments: &ImageDiff, settings: &Settings, printer: &Printer
                 "compare images for the same platform",
             )
         })?;
-        let old = read(&first, before, printer)?;
-        let new = read(&second, after, printer)?;
+        let old = read_layers(&first, before, printer)?;
+        let new = read_layers(&second, after, printer)?;
         let packages = changes(&packages(before, &old, &files)?, &packages(after, &new, &files)?);
         answers.push((name(&second, after), packages, image::difference((before, old), (after, new))));
     }
@@ -53,32 +52,9 @@ pub(super) fn diff(arguments: &ImageDiff, settings: &Settings, printer: &Printer
     Ok(ExitCode::Success)
 }
 
-fn read(archive: &Archive, image: &Image, printer: &Printer) -> Result<Vec<Found>, Error> {
-    let found = read_layers(archive, image, printer);
-    match found.iter().zip(&image.layers).find_map(|(found, layer)| Some((found.fault.as_ref()?, layer))) {
-        None => Ok(found),
-        Some((fault, layer)) => Err(image::Error::Archive {
-            path: archive.path.clone(),
-            reason: format!("layer sha256:{}: {}", layer.digest, fault.reason),
-        }
-        .into()),
-    }
-}
-
 /// The packages of an image by the lock inside.
 fn packages(image: &Image, found: &[Found], files: &Files) -> Result<BTreeMap<Key, String>, Error> {
-    let directory = files.scratch().fresh();
-    fs::create_directory(&directory)?;
-    let mut has_lock = false;
-    for (name, content) in found.iter().flat_map(|layer| &layer.lock) {
-        if name == lock::NIX_FILE {
-            has_lock = true;
-            files.scratch().publish(&directory.join(name), content)?;
-        }
-    }
-    if !has_lock {
-        return Ok(BTreeMap::new());
-    }
+    let Some(directory) = lock_in(found, files)? else { return Ok(BTreeMap::new()) };
     let locked = Locked::load(&directory.join(lock::NIX_FILE))?;
     let is_in = |name: &str| [spec::USER, spec::RUNTIME].contains(&name) || image.role() == Some(name);
     let mut packages = BTreeMap::new();

@@ -8,14 +8,17 @@ mod push;
 mod role;
 mod verify;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::{
     cli::ImageCommand,
     error::{Error, ExitCode},
-    image::{Archive, Found, Image},
+    fs,
+    image::{self, Archive, Found, Image},
+    lock::NIX_FILE,
     printer::Printer,
     settings::Settings,
+    store::Files,
 };
 
 /// Runs the command; says as well whether its answer is JSON.
@@ -34,11 +37,41 @@ pub(super) fn image(
     }
 }
 
-/// Reads the layers of an image of an archive.
-fn read_layers(archive: &Archive, image: &Image, printer: &Printer) -> Vec<Found> {
+/// Reads the layers of an image of an archive, whatever is wrong with them.
+fn look_at_layers(archive: &Archive, image: &Image, printer: &Printer) -> Vec<Found> {
     let count = image.layers.len();
     let waiting = printer.waiting(format!("reading {}", archive.path.display()));
     archive.read(image, &|done| waiting.on(format!("{}: {done} of {count} layers", archive.path.display())))
+}
+
+/// Reads the layers of an image of an archive, all of which must be sound.
+pub(super) fn read_layers(archive: &Archive, image: &Image, printer: &Printer) -> Result<Vec<Found>, Error> {
+    let found = look_at_layers(archive, image, printer);
+    let mut both = found.iter().zip(&image.layers);
+    match both.find_map(|(found, layer)| Some((found.fault.as_ref()?, layer))) {
+        None => Ok(found),
+        Some((fault, layer)) => Err(image::Error::Archive {
+            path: archive.path.clone(),
+            reason: format!("layer sha256:{}: {}", layer.digest, fault.reason),
+        }
+        .into()),
+    }
+}
+
+/// Writes the lock that is in an image into a scratch directory; `None` if there is none.
+pub(super) fn lock_in(found: &[Found], files: &Files) -> Result<Option<PathBuf>, Error> {
+    let kept = || found.iter().flat_map(|layer| &layer.kept);
+    let lock: Vec<_> =
+        kept().filter_map(|(path, content)| Some((image::lock_file(path)?, content))).collect();
+    if lock.iter().all(|(name, _)| *name != NIX_FILE) {
+        return Ok(None);
+    }
+    let directory = files.scratch().fresh();
+    fs::create_directory(&directory)?;
+    for (name, content) in lock {
+        files.scratch().publish(&directory.join(name), content)?;
+    }
+    Ok(Some(directory))
 }
 
 /// How an image of an archive is named: by its platform as well where the archive has several.

@@ -6,14 +6,13 @@ use serde_json::json;
 
 use super::{
     super::{bundle::lock_files, locked::Locked, trees::Builder},
-    name, read_layers,
+    lock_in, look_at_layers, name,
     role::Role,
 };
 use crate::{
     cli::ImageVerify,
     error::{Error, ExitCode},
-    fs,
-    image::{self, Archive, Audit, Finding, Found, Image},
+    image::{self, Archive, Audit, Finding, Image},
     lock,
     printer::Printer,
     settings::Settings,
@@ -35,7 +34,7 @@ pub(super) fn verify(
     let mut audits: Vec<(String, Option<String>, Audit)> = Vec::new();
     for archive in &archives {
         for image in &archive.images {
-            let found = read_layers(archive, image, printer);
+            let found = look_at_layers(archive, image, printer);
             let name = name(archive, image);
             let audit = audit(&name, image, found, arguments, settings, printer)?;
             tell(&name, image, &audit, printer);
@@ -103,30 +102,19 @@ fn audit(
 ) -> Result<Audit, Error> {
     let usage = |message: String, hint: &str| Error::from(spec::Error::usage(message, hint));
     let files = Files::open(&settings.cache)?;
-    let inside: Vec<(String, Vec<u8>)> = found.iter().flat_map(|layer| layer.lock.clone()).collect();
-    let extracted = files.scratch().fresh();
-    let directory: &Path = if let Some(lock) = &arguments.lock {
-        if lock.is_dir() { lock } else { lock.parent().unwrap_or(Path::new("")) }
-    } else {
-        if inside.iter().all(|(name, _)| name != lock::NIX_FILE) {
-            // A damaged layer may be the one with the lock.
-            let damaged = found
-                .iter()
-                .zip(&image.layers)
-                .find_map(|(found, layer)| Some((found.fault.as_ref()?, layer)));
-            if let Some((fault, layer)) = damaged {
-                return Ok(without_lock(fault, layer));
-            }
-            return Err(usage(
-                format!("{name} has no lock inside"),
-                "say with --lock DIR which lock it should be of",
-            ));
+    let directory = match &arguments.lock {
+        Some(lock) if lock.is_dir() => Some(lock.clone()),
+        Some(lock) => Some(lock.parent().unwrap_or(Path::new("")).to_path_buf()),
+        None => lock_in(&found, &files)?,
+    };
+    let Some(directory) = directory else {
+        // A damaged layer may be the one with the lock.
+        let findings = image::faults(image, &found, &[]);
+        if findings.is_empty() {
+            let hint = "say with --lock DIR which lock it should be of";
+            return Err(usage(format!("{name} has no lock inside"), hint));
         }
-        fs::create_directory(&extracted)?;
-        for (name, content) in inside.iter().filter(|(name, _)| !name.contains('/')) {
-            files.scratch().publish(&extracted.join(name), content)?;
-        }
-        &extracted
+        return Ok(Audit { findings, ..Audit::default() });
     };
     let locked = Locked::load(&directory.join(lock::NIX_FILE))?;
     let role_name = image.role().ok_or_else(|| {
@@ -142,15 +130,6 @@ fn audit(
     let content = role.content(&trees, &lock);
     let planned = image::plan(&content, &files)?;
     Ok(image::audit(image, found, &content, &planned, role.platform())?)
-}
-
-fn without_lock(fault: &image::Fault, layer: &image::LayerOf) -> Audit {
-    let finding = Finding {
-        what: format!("layer sha256:{}: {}", layer.digest, fault.reason),
-        path: fault.path.clone(),
-        of: Some(layer.about.clone()).filter(|about| !about.is_empty()),
-    };
-    Audit { findings: vec![finding], ..Audit::default() }
 }
 
 fn tell(name: &str, image: &Image, audit: &Audit, printer: &Printer) {

@@ -6,7 +6,7 @@ use super::{
     super::{
         Problem,
         environment::{known_keys, list, mapping, string, variables},
-        yaml::{Node, Value},
+        yaml::{Key, Node, Value},
     },
     service::{self, Service},
 };
@@ -71,26 +71,9 @@ pub(super) fn parse(file: &str, node: &Node) -> Result<Role, Problem> {
             "user" => role.user = user(file, node)?,
             "publishes" => role.publishes = service::boolean(file, node, "publishes")?,
             _ => {
-                for (name, node) in mapping(file, node, "services")? {
-                    check_service_name(file, &name.name, node)?;
-                    role.services.insert(name.name.clone(), service::parse(file, &name.name, node)?);
+                for (key, node) in mapping(file, node, "services")? {
+                    add_service(file, &mut role, key, node)?;
                 }
-            }
-        }
-    }
-    check_clashes(file, node, &role)?;
-    Ok(role)
-}
-
-/// Two services cannot listen on one port, nor can a service have the name of a built-in one.
-fn check_clashes(file: &str, node: &Node, role: &Role) -> Result<(), Problem> {
-    let mut owners: BTreeMap<u16, &str> = BTreeMap::new();
-    for (name, service) in &role.services {
-        for port in &service.ports {
-            if let Some(other) = owners.insert(*port, name) {
-                return Err(node
-                    .problem(file, format!("the services `{other}` and `{name}` both want port {port}"))
-                    .with_hint("give one of them another port"));
             }
         }
     }
@@ -99,16 +82,26 @@ fn check_clashes(file: &str, node: &Node, role: &Role) -> Result<(), Problem> {
             .problem(file, format!("`{PUBLISH}` is the service that `publishes: true` adds"))
             .with_hint("give yours another name"));
     }
-    Ok(())
+    Ok(role)
 }
 
-fn check_service_name(file: &str, name: &str, node: &Node) -> Result<(), Problem> {
-    if is_name(name) {
-        return Ok(());
+fn add_service(file: &str, role: &mut Role, key: &Key, node: &Node) -> Result<(), Problem> {
+    let name = &key.name;
+    if !is_name(name) {
+        let message = format!("`{name}` cannot be the name of a service");
+        return Err(
+            Problem::at(file, key.position, message).with_hint("use lower-case letters, digits and `-`")
+        );
     }
-    Err(node
-        .problem(file, format!("`{name}` cannot be the name of a service"))
-        .with_hint("use lower-case letters, digits and `-`"))
+    let service = service::parse(file, name, node)?;
+    for (other, known) in &role.services {
+        if let Some(port) = service.ports.iter().find(|port| known.ports.contains(port)) {
+            let message = format!("the services `{other}` and `{name}` both want port {port}");
+            return Err(Problem::at(file, key.position, message).with_hint("give one of them another port"));
+        }
+    }
+    role.services.insert(name.clone(), service);
+    Ok(())
 }
 
 /// Whether a role or a service can have a name: it becomes a part of paths, of image and of host names.

@@ -1,0 +1,150 @@
+//! A Compose file: one service a container, on one private network.
+//!
+//! Source: the Compose specification, <https://github.com/compose-spec/compose-spec>. Without a `version`, as it wants.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::{PROGRAM, ROLE_DIRECTORY, Tools, services};
+use crate::spec::project::{Readiness, Role};
+
+#[derive(Serialize)]
+struct File<'a> {
+    services: BTreeMap<String, Container<'a>>,
+    networks: BTreeMap<&'static str, Options>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    volumes: BTreeMap<String, Options>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    secrets: BTreeMap<&'a str, Secret>,
+}
+
+#[derive(Serialize)]
+struct Container<'a> {
+    image: String,
+    command: [&'a str; 1],
+    networks: BTreeMap<&'static str, Network<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    expose: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    volumes: Vec<String>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    secrets: &'a [String],
+    healthcheck: HealthCheck,
+    read_only: bool,
+    tmpfs: [&'static str; 1],
+    restart: &'static str,
+    stop_grace_period: String,
+}
+
+#[derive(Serialize)]
+struct Network<'a> {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    aliases: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum HealthCheck {
+    Test {
+        test: [String; 3],
+        interval: &'static str,
+        timeout: &'static str,
+        start_period: &'static str,
+        retries: u32,
+    },
+    Disabled {
+        disable: bool,
+    },
+}
+
+#[derive(Serialize)]
+struct Secret {
+    file: String,
+}
+
+/// Options of a network or a volume: none so far.
+type Options = BTreeMap<&'static str, &'static str>;
+
+/// Renders the services of all roles. `image` names the image of a role; `mounts` go into the home of every service.
+pub fn render(
+    roles: &BTreeMap<String, Role>,
+    image: impl Fn(&str) -> String,
+    mounts: &[String],
+) -> Result<String, String> {
+    let mut seen = BTreeSet::new();
+    let tables: Vec<_> = roles
+        .iter()
+        .map(|(name, role)| (name, role, services(role, Tools { python: "", supervisord: None })))
+        .collect();
+    let names: Vec<&str> = tables.iter().flat_map(|(_, _, table)| table.keys().copied()).collect();
+    let twice: BTreeSet<&str> = names.into_iter().filter(|name| !seen.insert(*name)).collect();
+
+    let mut file = File {
+        services: BTreeMap::new(),
+        networks: BTreeMap::from([("cluster", Options::new())]),
+        volumes: BTreeMap::new(),
+        secrets: BTreeMap::new(),
+    };
+    for (role_name, role, table) in &tables {
+        // Who looks for the role finds the service that listens, where there is just one.
+        let listening = table.values().filter(|service| !service.ports.is_empty()).count();
+        for (name, service) in table {
+            let own_name =
+                if twice.contains(name) { format!("{role_name}-{name}") } else { (*name).to_owned() };
+            let answers = listening == 1 && !service.ports.is_empty() && own_name != **role_name;
+            let mut volumes: Vec<String> = Vec::new();
+            for path in role.volumes.iter().chain(&service.volumes) {
+                // By role and path: what the role's services share is one volume.
+                let volume = format!("{role_name}{}", path.replace('/', "-"));
+                volumes.push(format!("{volume}:{path}"));
+                file.volumes.insert(volume, Options::new());
+            }
+            for mount in mounts {
+                let target = mount.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+                // Compose takes a bare name for that of a volume.
+                let here = if mount.starts_with(['/', '.', '~']) { "" } else { "./" };
+                volumes.push(format!("{here}{mount}:/home/{}/{target}:ro", role.user.name));
+            }
+            file.secrets.extend(
+                role.secrets
+                    .iter()
+                    .map(|secret| (secret.as_str(), Secret { file: format!("./secrets/{secret}") })),
+            );
+            let container = Container {
+                image: image(role_name),
+                command: [name],
+                networks: BTreeMap::from([(
+                    "cluster",
+                    Network { aliases: if answers { vec![role_name.as_str()] } else { Vec::new() } },
+                )]),
+                expose: service.ports.iter().map(ToString::to_string).collect(),
+                volumes,
+                secrets: &role.secrets,
+                healthcheck: health_check(service.readiness.as_ref()),
+                read_only: true,
+                tmpfs: ["/tmp"],
+                restart: "unless-stopped",
+                stop_grace_period: format!("{}s", service.stop_timeout),
+            };
+            file.services.insert(own_name, container);
+        }
+    }
+    let text = serde_yaml::to_string(&file).map_err(|error| error.to_string())?;
+    Ok(format!(
+        "# Rendered by envlock; after a change of envlock.yml: envlock convert && envlock render compose\n{text}"
+    ))
+}
+
+fn health_check(readiness: Option<&Readiness>) -> HealthCheck {
+    if readiness.is_none() {
+        return HealthCheck::Disabled { disable: true };
+    }
+    HealthCheck::Test {
+        test: ["CMD".to_owned(), format!("{ROLE_DIRECTORY}/{PROGRAM}"), "health".to_owned()],
+        interval: "10s",
+        timeout: "30s",
+        start_period: "60s",
+        retries: 3,
+    }
+}

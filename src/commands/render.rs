@@ -1,0 +1,55 @@
+//! `envlock render`: files that run the images of a project.
+
+use std::path::Path;
+
+use super::locked::Locked;
+use crate::{
+    cli::{RenderCommand, RenderCompose},
+    cluster::compose,
+    error::{Error, ExitCode},
+    fs, image, lock,
+    printer::Printer,
+    spec,
+};
+
+/// Runs the command.
+pub(super) fn render(command: &RenderCommand, printer: &Printer) -> Result<ExitCode, Error> {
+    match command {
+        RenderCommand::Compose(arguments) => compose(arguments, printer),
+    }
+}
+
+fn compose(arguments: &RenderCompose, printer: &Printer) -> Result<ExitCode, Error> {
+    let usage = |message: String, hint: &str| Error::from(spec::Error::usage(message, hint));
+    let nix = match &arguments.lock {
+        directory if directory.is_dir() => fs::normal(&directory.join(lock::NIX_FILE)),
+        file => file.clone(),
+    };
+    let locked = Locked::load(&nix)?;
+    let roles = locked.project.as_ref().map(|project| &project.roles);
+    let roles =
+        roles.filter(|roles| roles.values().any(|role| !role.services.is_empty())).ok_or_else(|| {
+            usage(
+                format!("{} has no role with services", nix.display()),
+                "write an envlock.yml with roles (`envlock init`), and lock with `envlock convert`",
+            )
+        })?;
+    if let Some(mount) = arguments.mount.iter().find(|mount| mount.contains(':') || mount.is_empty()) {
+        return Err(usage(
+            format!("`{mount}` cannot be mounted: Compose takes `:` for a separator"),
+            "name a path without it",
+        ));
+    }
+    let text = compose::render(roles, image::image_name, &arguments.mount)
+        .map_err(|reason| usage(format!("cannot render the roles: {reason}"), "check envlock.yml"))?;
+    match &arguments.output {
+        None => printer.raw(text.as_bytes())?,
+        Some(path) => {
+            let directory = path.parent().unwrap_or(Path::new(""));
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            fs::write_together(directory, &[(name, text.into_bytes())])?;
+            printer.note(format_args!("wrote {}", path.display()));
+        }
+    }
+    Ok(ExitCode::Success)
+}

@@ -1,0 +1,177 @@
+//! `envlock sbom`: what a lock or an image consists of.
+
+use std::{collections::BTreeMap, path::Path};
+
+use mailparse::MailHeaderMap;
+
+use super::{
+    image::{lock_in, read_layers},
+    locked::Locked,
+};
+use crate::{
+    cli::Sbom,
+    error::{Error, ExitCode},
+    fs,
+    image::{Archive, Found, Image},
+    lock::{self, Package, fingerprint::lock_hash, format::conda_lock},
+    printer::Printer,
+    sbom::{self, Component, Subject},
+    settings::Settings,
+    spec::{self, RUNTIME, USER},
+    store::Files,
+};
+
+/// How long a licence may be: some packages state its whole text.
+const LICENSE_LIMIT: usize = 120;
+
+/// Licences by environment, manager and package name.
+type Licenses = BTreeMap<(String, &'static str, String), String>;
+
+/// Runs the command.
+pub(super) fn sbom(arguments: &Sbom, settings: &Settings, printer: &Printer) -> Result<ExitCode, Error> {
+    let source = &arguments.source;
+    let is_lock = source.is_dir()
+        || source
+            .extension()
+            .is_some_and(|extension| extension == "yml" || extension == "yaml" || extension == "nix");
+    let time = settings.source_date_epoch()?.unwrap_or(fs::TREE_TIME);
+    let platform = arguments.platform.as_deref();
+    let subject = if is_lock {
+        of_lock(source, platform, time)?
+    } else {
+        of_image(&Archive::open(source)?, platform, time, settings, printer)?
+    };
+    let bytes = sbom::write(&subject, arguments.format)?;
+    match &arguments.output {
+        None => printer.raw(&bytes)?,
+        Some(path) => {
+            let directory = path.parent().unwrap_or(Path::new(""));
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            fs::write_together(directory, &[(name, bytes)])?;
+            printer.note(format_args!("wrote {}", path.display()));
+        }
+    }
+    Ok(ExitCode::Success)
+}
+
+fn of_lock(source: &Path, platform: Option<&str>, time: u32) -> Result<Subject, Error> {
+    let locked = Locked::load(source)?;
+    let platform = locked.choose(None, platform)?.platform;
+    let environments = environments(&locked, platform.as_str(), |_| true, &Licenses::new())?;
+    let packages: Vec<Package> =
+        environments.values().flatten().map(|component| component.package.clone()).collect();
+    let name = format!("{}-lock", platform.as_str());
+    Ok(Subject { name, digest: lock_hash(&packages), is_image: false, time, environments })
+}
+
+fn of_image(
+    archive: &Archive,
+    platform: Option<&str>,
+    time: u32,
+    settings: &Settings,
+    printer: &Printer,
+) -> Result<Subject, Error> {
+    let usage = |message: String, hint: &str| Error::from(spec::Error::usage(message, hint));
+    let shown = archive.path.display();
+    let image = archive.images.iter().find(|image| platform.is_none_or(|it| image.platform() == Some(it)));
+    let image = image.ok_or_else(|| {
+        usage(
+            format!("{shown} has no image for {}", platform.unwrap_or_default()),
+            "see `envlock image inspect`",
+        )
+    })?;
+    let found = read_layers(archive, image, printer)?;
+    let files = Files::open(&settings.cache)?;
+    let directory = lock_in(&found, &files)?.ok_or_else(|| {
+        usage(format!("{shown} has no lock inside"), "use an image of `envlock image build`, or its lock")
+    })?;
+    let locked = Locked::load(&directory.join(lock::NIX_FILE))?;
+    let role = image.role().unwrap_or_default();
+    let is_in = |name: &str| name == USER || name == RUNTIME || name == role;
+    let platform = platform_of(image, &locked)?;
+    let environments = environments(&locked, &platform, is_in, &licenses(&found, role))?;
+    let name = format!("{role}-image");
+    Ok(Subject { name, digest: image.digest.clone(), is_image: true, time, environments })
+}
+
+fn platform_of(image: &Image, locked: &Locked) -> Result<String, Error> {
+    match image.platform() {
+        Some(platform) => Ok(platform.to_owned()),
+        None => Ok(locked.choose(Some(USER), None)?.platform.as_str().to_owned()),
+    }
+}
+
+/// The packages of some environments. What they depend on is in the `conda-lock.yml` of each.
+fn environments(
+    locked: &Locked,
+    platform: &str,
+    is_in: impl Fn(&str) -> bool,
+    licenses: &Licenses,
+) -> Result<BTreeMap<String, Vec<Component>>, Error> {
+    let mut environments = BTreeMap::new();
+    for environment in locked.environments.iter().filter(|environment| is_in(&environment.name)) {
+        let Some((platform, locked_here)) =
+            environment.platforms.iter().find(|(known, _)| known.as_str() == platform)
+        else {
+            continue;
+        };
+        let path = locked.directory.join(lock::file_name(&environment.name));
+        let own =
+            fs::read_own(&path)?.map(|text| conda_lock::read(&path, &environment.name, &text)).transpose()?;
+        let stated = own.as_ref().and_then(|own| own.platforms.get(platform));
+        let known: BTreeMap<&str, &Package> = stated
+            .into_iter()
+            .flat_map(|stated| &stated.packages)
+            .map(|package| (package.sha256.as_str(), package))
+            .collect();
+        let components = locked_here.packages.iter().map(|package| {
+            let mut package = package.clone();
+            if let Some(stated) = known.get(package.sha256.as_str()) {
+                package.dependencies.clone_from(&stated.dependencies);
+                package.md5.clone_from(&stated.md5);
+            }
+            let key = (environment.name.clone(), package.kind.manager(), package.name.clone());
+            Component { license: licenses.get(&key).cloned(), package }
+        });
+        environments.insert(environment.name.clone(), components.collect());
+    }
+    Ok(environments)
+}
+
+/// What the packages in an image state as their licence.
+fn licenses(found: &[Found], role: &str) -> Licenses {
+    let mut licenses = Licenses::new();
+    let places =
+        [("opt/envlock/env/", USER), ("opt/envlock/runtime/", RUNTIME), ("opt/envlock/system/", role)];
+    for (path, content) in found.iter().flat_map(|layer| &layer.kept) {
+        let Some((_, environment)) = places.iter().find(|(prefix, _)| path.starts_with(prefix)) else {
+            continue;
+        };
+        let stated = if path.ends_with("/METADATA") { of_wheel(content) } else { of_conda(content) };
+        if let Some((manager, name, license)) = stated {
+            licenses.insert(((*environment).to_owned(), manager, name), license);
+        }
+    }
+    licenses
+}
+
+fn of_conda(content: &[u8]) -> Option<(&'static str, String, String)> {
+    let record: serde_json::Value = serde_json::from_slice(content).ok()?;
+    let text = |key: &str| record[key].as_str().map(str::to_owned);
+    Some((lock::Kind::Conda.manager(), text("name")?, usable(text("license")?)?))
+}
+
+fn of_wheel(content: &[u8]) -> Option<(&'static str, String, String)> {
+    let (headers, _) = mailparse::parse_headers(content).ok()?;
+    let name = headers.get_first_value("Name")?.to_lowercase().replace(['_', '.'], "-");
+    // PEP 639's field first.
+    let stated = ["License-Expression", "License"];
+    let license = stated.iter().filter_map(|key| headers.get_first_value(key)).find_map(usable)?;
+    Some((lock::Kind::Wheel.manager(), name, license))
+}
+
+fn usable(license: String) -> Option<String> {
+    let is_usable = license.len() <= LICENSE_LIMIT && !license.contains('\n');
+    let says_something = !license.trim().is_empty() && license != "UNKNOWN";
+    (is_usable && says_something).then(|| license.trim().to_owned())
+}
