@@ -8,7 +8,7 @@ cd "$root"
 say "formatting"
 cargo fmt --check
 say "shell scripts"
-git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck --external-sources --source-path=SCRIPTDIR
+git ls-files -z '*.sh' .ci/run tests/channel/quickstart/run-docker | xargs -0 shellcheck --external-sources --source-path=SCRIPTDIR
 say "clippy"
 "$root/scripts/cargo.sh" clippy --locked --all-targets --quiet -- --deny warnings
 say "documentation"

@@ -1,4 +1,4 @@
-//! JSON whose keys are sorted, whatever features serde_json was built with.
+//! JSON whose keys are sorted, whatever features `serde_json` was built with.
 
 use std::collections::BTreeMap;
 

@@ -158,7 +158,7 @@ fn licenses(found: &[Found], role: &str) -> Licenses {
 fn of_conda(content: &[u8]) -> Option<(&'static str, String, String)> {
     let record: serde_json::Value = serde_json::from_slice(content).ok()?;
     let text = |key: &str| record[key].as_str().map(str::to_owned);
-    Some((lock::Kind::Conda.manager(), text("name")?, usable(text("license")?)?))
+    Some((lock::Kind::Conda.manager(), text("name")?, usable(&text("license")?)?))
 }
 
 fn of_wheel(content: &[u8]) -> Option<(&'static str, String, String)> {
@@ -166,11 +166,12 @@ fn of_wheel(content: &[u8]) -> Option<(&'static str, String, String)> {
     let name = headers.get_first_value("Name")?.to_lowercase().replace(['_', '.'], "-");
     // PEP 639's field first.
     let stated = ["License-Expression", "License"];
-    let license = stated.iter().filter_map(|key| headers.get_first_value(key)).find_map(usable)?;
+    let license =
+        stated.iter().filter_map(|key| headers.get_first_value(key)).find_map(|license| usable(&license))?;
     Some((lock::Kind::Wheel.manager(), name, license))
 }
 
-fn usable(license: String) -> Option<String> {
+fn usable(license: &str) -> Option<String> {
     let is_usable = license.len() <= LICENSE_LIMIT && !license.contains('\n');
     let says_something = !license.trim().is_empty() && license != "UNKNOWN";
     (is_usable && says_something).then(|| license.trim().to_owned())

@@ -8,7 +8,7 @@ use oci_spec::image::{Arch, ConfigBuilder, HistoryBuilder, ImageConfigurationBui
 use rattler_conda_types::{Arch as CondaArch, Subdir};
 use serde_json::{Value, json};
 
-use super::{Content, Error, Planned, layer::Layer, oci};
+use super::{Content, Error, Planned, content::CERTIFICATES, layer::Layer, oci};
 use crate::cluster::{self, Tools};
 
 /// The label with the role.
@@ -134,6 +134,10 @@ fn variables(content: &Content) -> BTreeMap<String, String> {
         ("LANG".to_owned(), "C.UTF-8".to_owned()),
         ("PATH".to_owned(), bins.chain(own).collect::<Vec<_>>().join(":")),
     ]);
+    if content.runtime.manifest.entries.contains_key(CERTIFICATES) {
+        // Whatever place an OpenSSL was built for.
+        variables.insert("SSL_CERT_FILE".to_owned(), format!("{}/{CERTIFICATES}", prefix(&content.runtime)));
+    }
     variables.extend(content.user.manifest.marker.variables.clone());
     variables.extend(content.services.environment.clone());
     variables

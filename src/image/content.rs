@@ -17,6 +17,9 @@ use crate::{
 /// Where the lock files are.
 pub(super) const LOCK_DIRECTORY: &str = "opt/envlock/lock";
 
+/// The certificates of a runtime, below its prefix.
+pub(super) const CERTIFICATES: &str = "ssl/cacert.pem";
+
 /// A tree at its prefix, and the packages that it was built from.
 #[derive(Clone, Copy)]
 pub struct Part<'a> {
@@ -206,8 +209,8 @@ impl<'a> Content<'a> {
             }
         }
         for (path, target) in [
-            ("etc/ssl/cert.pem", "ssl/cacert.pem"),
-            ("etc/ssl/certs/ca-certificates.crt", "ssl/cacert.pem"),
+            ("etc/ssl/cert.pem", CERTIFICATES),
+            ("etc/ssl/certs/ca-certificates.crt", CERTIFICATES),
             ("usr/share/zoneinfo", "share/zoneinfo"),
         ] {
             if runtime.has(target) {

@@ -376,7 +376,8 @@ fn unpack(source: impl Read, found: &mut Found, at: &mut Option<String>, limit: 
 
 /// Whether a file says what is in the image.
 fn is_kept(path: &str) -> bool {
-    let is_record = path.contains("/conda-meta/") && path.ends_with(".json");
+    let is_record =
+        path.contains("/conda-meta/") && Path::new(path).extension().is_some_and(|it| it == "json");
     lock_file(path).is_some() || is_record || path.ends_with(".dist-info/METADATA")
 }
 

@@ -1,9 +1,12 @@
 //! SPDX 2.3, as JSON: <https://spdx.github.io/spdx-spec/v2.3/>.
 
+use std::collections::BTreeSet;
+
 use cyclonedx_bom::prelude::SpdxExpression;
 use serde_spdx::spdx::v_2_3::{
-    Spdx, SpdxBuilder, SpdxCreationInfoBuilder, SpdxItemPackages, SpdxItemPackagesBuilder,
-    SpdxItemPackagesItemChecksums, SpdxItemPackagesItemExternalRefs, SpdxItemRelationships,
+    Spdx, SpdxBuilder, SpdxCreationInfoBuilder, SpdxItemHasExtractedLicensingInfos, SpdxItemPackages,
+    SpdxItemPackagesBuilder, SpdxItemPackagesItemChecksums, SpdxItemPackagesItemExternalRefs,
+    SpdxItemRelationships,
 };
 
 use super::{Component, Error, Subject, purl};
@@ -40,7 +43,12 @@ fn document(subject: &Subject) -> Result<Spdx, Error> {
             relationships.push(relationship(&id, "DEPENDS_ON", &dependency));
         }
     }
-    SpdxBuilder::default()
+    let mut builder = SpdxBuilder::default();
+    let extracted = extracted(subject);
+    if !extracted.is_empty() {
+        builder.has_extracted_licensing_infos(extracted);
+    }
+    builder
         .spdxid("SPDXRef-DOCUMENT")
         .spdx_version("SPDX-2.3")
         .data_license("CC0-1.0")
@@ -51,6 +59,30 @@ fn document(subject: &Subject) -> Result<Spdx, Error> {
         .relationships(relationships)
         .build()
         .map_err(|error| failed(&error))
+}
+
+/// The licences that packages name and SPDX's list lacks, which a document must declare.
+fn extracted(subject: &Subject) -> Vec<SpdxItemHasExtractedLicensingInfos> {
+    let declared = subject.components().filter_map(|(_, _, it)| declared(it));
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    let names: BTreeSet<&str> = declared
+        .flat_map(|license| license.split(move |c| !is_word(c)))
+        .filter(|word| word.starts_with("LicenseRef-"))
+        .collect();
+    let info = |name: &str| SpdxItemHasExtractedLicensingInfos {
+        comment: None,
+        cross_refs: None,
+        extracted_text: "The text is in the packages that name this licence.".to_owned(),
+        license_id: name.to_owned(),
+        name: Some(name.trim_start_matches("LicenseRef-").replace('-', " ")),
+        see_alsos: None,
+    };
+    names.into_iter().map(info).collect()
+}
+
+/// The licence of a package, if it is an expression of SPDX.
+fn declared(component: &Component) -> Option<&String> {
+    component.license.as_ref().filter(|license| SpdxExpression::try_from((*license).clone()).is_ok())
 }
 
 /// What the document itself speaks of: it comes from nowhere else.
@@ -93,16 +125,9 @@ fn package(id: &str, component: &Component) -> Result<SpdxItemPackages, Error> {
             reference_locator: purl(package)?,
             reference_type: "purl".to_owned(),
         }]);
-    match license {
-        Some(license) if SpdxExpression::try_from(license.clone()).is_ok() => {
-            builder.license_declared(license.clone());
-        }
-        stated => {
-            builder.license_declared(UNKNOWN.to_owned());
-            if let Some(license) = stated {
-                builder.license_comments(format!("The package states: {license}"));
-            }
-        }
+    builder.license_declared(declared(component).cloned().unwrap_or_else(|| UNKNOWN.to_owned()));
+    if let (None, Some(license)) = (declared(component), license) {
+        builder.license_comments(format!("The package states: {license}"));
     }
     builder.build().map_err(|error| Error { what: package.name.clone(), reason: error.to_string() })
 }

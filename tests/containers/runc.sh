@@ -1,8 +1,5 @@
-# Containers by runc, where there is no engine: two network namespaces with a cable between them; sourced by
-# celery-over-redis.sh.
+# Containers by runc: two network namespaces with a cable between them; sourced by without-docker.sh.
 # shellcheck shell=bash disable=SC2154 # its variables are those of the script
-
-need_packages runc iproute2
 
 engine_load() {
     local role layer
@@ -27,12 +24,12 @@ engine_load() {
 # Writes what runc needs to know: bundle DIRECTORY ROLE HOST CMD…
 bundle() {
     local directory=$1 role=$2 host=$3 config words
-    mkdir -p "$directory"
+    mkdir -p "$directory" "$work/$role/rootfs"/{run/secrets,var/lib/redis}
     config=$work/$role/image/$(jq -r '.[0].Config' "$work/$role/image/manifest.json")
     words=$(python3 -c 'import json, sys; print(json.dumps(sys.argv[1:]))' "${@:4}")
     (cd "$directory" && runc spec)
     jq --arg host "$host" --arg root "$work/$role/rootfs" --arg network "/run/netns/$network-$role" \
-        --argjson words "$words" --arg tasks "$here/tasks.py" --arg hosts "$work/hosts" --slurpfile image "$config" '
+        --argjson words "$words" --arg tasks "$here/tasks.py" --arg hosts "$work/hosts" --arg secrets "$work/secrets" --slurpfile image "$config" '
         $image[0].config as $image
         | .process.terminal = false
         | .process.args = $image.Entrypoint + $words
@@ -44,6 +41,8 @@ bundle() {
         | .linux.namespaces |= map(if .type == "network" then .path = $network else . end)
         | .mounts += [
             { destination: "/tmp", type: "tmpfs", source: "tmpfs", options: ["mode=1777"] },
+            { destination: "/run/secrets", type: "bind", source: $secrets, options: ["bind", "ro"] },
+            { destination: "/var/lib/redis", type: "tmpfs", source: "tmpfs", options: ["uid=50000", "gid=50000"] },
             { destination: "/home/airflow/tasks.py", type: "bind", source: $tasks, options: ["bind", "ro"] },
             { destination: "/etc/hosts", type: "bind", source: $hosts, options: ["bind", "ro"] }
           ]' "$directory/config.json" >"$directory/config.new"
@@ -53,6 +52,17 @@ bundle() {
 engine_start() {
     bundle "$work/$1/bundle" "$@"
     runc run --detach --bundle "$work/$1/bundle" "$network-$1" >"$work/$1/log" 2>&1 </dev/null
+}
+
+# Waits until the broker listens.
+engine_wait() {
+    local tries
+    for ((tries = 0; tries < 600; tries++)); do
+        ! ip netns exec "$network-master" bash -c '(exec 3<>/dev/tcp/10.77.0.1/6379) 2>/dev/null' || return 0
+        sleep 0.1
+    done
+    cat "$work/master/log" >&2
+    fail "there is no broker after a minute"
 }
 
 engine_ask() {

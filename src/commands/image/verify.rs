@@ -12,7 +12,7 @@ use super::{
 use crate::{
     cli::ImageVerify,
     error::{Error, ExitCode},
-    image::{self, Archive, Audit, Finding, Image},
+    image::{self, Archive, Audit, Finding, Found, Image},
     lock,
     printer::Printer,
     settings::Settings,

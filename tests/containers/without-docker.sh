@@ -1,20 +1,19 @@
 #!/usr/bin/env bash
-# The claim, end to end: master and worker images of one lock, a Celery task that crosses Redis between two
-# containers, and the same image built by Nix. Prints the worker's host name, and `identical` for both digests.
+# The claim, end to end, where there is no Docker: master and worker images of one lock run by runc, a Celery task that
+# crosses Redis between two network namespaces, and the same image built by Nix in its sandbox. Prints the worker's host
+# name, and `identical` for both digests.
 #
-# usage: [ENGINE=docker|runc] celery-over-redis.sh ENVLOCK    (as root)
+# usage: without-docker.sh ENVLOCK    (as root)
 set -euo pipefail
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 source "$here/../../scripts/lib.sh"
 
 envlock=$(realpath "$1")
-need_packages nix-bin jq python3
-# Docker Engine where there is one, else runc in network namespaces.
-engine=${ENGINE:-$(docker info >/dev/null 2>&1 && printf docker || printf runc)}
+need_packages nix-bin jq python3 runc iproute2
 work=$(mktemp -d)
 network=envlock-test-$$
-# shellcheck source=docker.sh
-source "$here/$engine.sh"
+# shellcheck source=runc.sh
+source "$here/runc.sh"
 cleanup() {
     engine_cleanup
     [[ -z ${server:-} ]] || kill "$server" 2>/dev/null || true
@@ -38,22 +37,22 @@ cd "$work"
 "$envlock" convert --quiet
 "$envlock" image build --quiet master
 "$envlock" image build --quiet worker
+mkdir secrets
+printf 'correct-horse-battery' >secrets/REDIS_PASSWORD
+chmod -R a+rX secrets
 
-say "a task crosses Redis between two containers ($engine)"
+say "a task crosses Redis between two containers"
 engine_load
-engine_start master master redis-server --save '' --dir /tmp --protected-mode no
-engine_start worker worker-1 celery --app tasks worker --loglevel WARNING --concurrency 1
+engine_start master master
+engine_start worker worker-1 worker
+engine_wait
 answer=$(engine_ask python tasks.py) || { engine_logs >&2; fail "no answer"; }
 host=$(jq -r .host <<<"$answer")
 [[ $host == worker-1 ]] || fail "the task did not run on the worker: $answer"
 printf 'the task ran on %s\n' "$host"
 
-label() {
-    local config
-    config=$(tar -xOf "$1-image.tar" manifest.json | jq -r '.[0].Config')
-    tar -xOf "$1-image.tar" "$config" | jq -r '.config.Labels["io.envlock.tree-digest"]'
-}
-same "treeDigest of master and worker" "$(label master)" "$(label worker)"
+same "treeDigest of master and worker" "$("$envlock" image inspect --json master-image.tar | jq -r '.images[0].tree_digest')" \
+    "$("$envlock" image inspect --json worker-image.tar | jq -r '.images[0].tree_digest')"
 
 say "the same image by Nix, in its sandbox"
 mkdir -p "$work/program" "$work/locks"
