@@ -252,7 +252,7 @@ fn a_truncated_archive_is_found_where_it_ends() {
     place.put("cut.tar", &bytes[..middle]);
     let ran = place.run(&["image", "verify", "cut.tar"]).expect(1);
     for part in [&format!("sha256:{digest} is cut off after {} of {size} bytes", size / 2), "share/large"] {
-        assert!(ran.stderr.contains(&*part), "{part}: {}", ran.stderr);
+        assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
     }
     // Before the manifest there is nothing to look at.
     place.put("stump.tar", &bytes[..1000]);
@@ -378,7 +378,7 @@ fn what_a_role_lacks_is_explained_before_anything_is_written() {
         place.run(&["convert"]).expect(0);
         let ran = place.run(&[&["image", "build"], role].concat()).expect(2);
         assert!(ran.stderr.contains(message) && ran.stderr.contains("\nhint: "), "{message}: {}", ran.stderr);
-        assert!(place.files().keys().all(|name| !name.ends_with(".tar")));
+        assert!(place.files().keys().all(|name| !name.contains("-image")));
     };
     let without_system = ROLES.replace("    system: system.yml\n", "");
     says(&USER, ROLES, &["boss"], "the lock has no role `boss`");

@@ -35,6 +35,7 @@ fn info(as_json: bool, settings: &Settings, printer: &Printer) -> Result<ExitCod
         ("files", "files of unpacked packages"),
         ("unpacked", "lists of those files"),
         ("trees", "manifests of trees"),
+        ("byte-code", "which byte-code came of which sources"),
         ("layers", "which layers were written"),
         ("images", "which images were written"),
     ];

@@ -176,20 +176,25 @@ impl<'a> Builder<'a> {
             place.put(&tree.manifest, files)?;
         }
         if request.byte_code && tree.has_python() {
-            can_run(request)?;
-            let loader = self.loader(request.platform, files)?;
-            let scratch = files.scratch().fresh();
-            let root = place.map_or(scratch.as_path(), |place| place.root);
-            if place.is_none() {
-                fs::create_directory(root)?;
-                tree::materialise(&tree.manifest, &tree.manifest.entries, root, files, false)?;
+            let cache = &self.settings.cache;
+            let mut byte_code = tree.byte_code(request, cache, files, anew)?;
+            if !byte_code.missing.is_empty() {
+                can_run(request)?;
+                let loader = self.loader(request.platform, files)?;
+                let scratch = files.scratch().fresh();
+                let root = place.map_or(scratch.as_path(), |place| place.root);
+                if place.is_none() {
+                    fs::create_directory(root)?;
+                    let needed = tree.needed_by(request, &byte_code);
+                    tree::materialise(&tree.manifest, &needed, root, files, false)?;
+                }
+                waiting.on("compiling byte-code");
+                tree.compile(&mut byte_code, request, root, files, loader.as_ref())?;
             }
-            waiting.on("compiling byte-code");
-            let added = tree.byte_code(request, root, files, loader.as_ref())?;
+            let added = tree.add(&byte_code);
             if let Some(place) = place {
-                tree::materialise(&tree.manifest, &added, root, files, place.copies)?;
+                tree::materialise(&tree.manifest, &added, place.root, files, place.copies)?;
             }
-            tree.manifest.entries.extend(added);
         }
         tree.manifest.save(&request.kept_manifest(&self.settings.cache), files.scratch())?;
         Ok(tree.manifest)

@@ -6,7 +6,7 @@
 mod cyclonedx;
 mod spdx;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use purl::GenericPurlBuilder;
 use sha2::{Digest, Sha256};
@@ -127,7 +127,8 @@ fn purl(package: &Package) -> Result<String, Error> {
         qualifiers.extend(parts.next().map(|subdir| ("subdir", subdir)));
         qualifiers.extend(parts.next().map(|channel| ("channel", channel)));
         qualifiers.extend(package.build.as_deref().map(|build| ("build", build)));
-        qualifiers.push(("type", if file.ends_with(".conda") { "conda" } else { "tar.bz2" }));
+        let is_conda = Path::new(&file).extension().is_some_and(|extension| extension == "conda");
+        qualifiers.push(("type", if is_conda { "conda" } else { "tar.bz2" }));
     } else {
         qualifiers.push(("file_name", &file));
     }

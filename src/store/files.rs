@@ -10,6 +10,7 @@ use std::{
     sync::Arc,
 };
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Scratch;
@@ -27,7 +28,7 @@ pub struct Files {
 }
 
 /// A file that the store now has.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Added {
     /// sha256 of its content, 64 hex digits.
     pub sha256: String,

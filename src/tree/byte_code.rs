@@ -6,7 +6,7 @@
 //! through this machine's.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet, HashMap},
     ffi::OsString,
     io::{self, BufRead, BufReader, Read},
     path::{Path, PathBuf},
@@ -15,15 +15,22 @@ use std::{
 use rattler::install::PythonInfo;
 use rayon::prelude::*;
 
-use super::{Entries, Entry, Error, Manifest, Request, TreePath};
+use sha2::{Digest, Sha256};
+
+use super::{Entries, Entry, Error, Manifest, Request, TREE_FORMAT, TreePath};
 use crate::{
     fs,
+    lock::fingerprint::of_text,
     store::{Added, Files},
 };
 
 const SCRIPT: &str = include_str!("byte_code.py");
+/// Where the cache keeps which byte-code came of which sources.
+pub(super) const RECORDS: &str = "byte-code";
 /// How many sources one process compiles.
 const SOURCES_AT_ONCE: usize = 256;
+/// How many groups packages fall into, by a hash of their name.
+const GROUPS: u8 = 64;
 /// How long a line of its output may be: a number and a path.
 const LINE_LIMIT: u64 = 8192;
 
@@ -44,52 +51,145 @@ impl Loader {
     }
 }
 
-/// Compiles every source of a tree that was materialised at `root`; returns the entries to add, by path.
-pub(super) fn compile(
-    request: &Request,
-    manifest: &Manifest,
-    root: &Path,
-    files: &Files,
-    python: &PythonInfo,
-    loader: Option<&Loader>,
-) -> Result<Entries, Error> {
-    let is_source = |path: &&String| Path::new(path).extension().is_some_and(|extension| extension == "py");
-    let sources = manifest.entries.iter().filter(|(_, (entry, _))| matches!(entry, Entry::File { .. }));
-    // Where something else than a directory would hold it, there is no byte-code.
-    let has_place = |path: &&String| {
+/// Sources that one process compiles together, and where the store keeps what came of them.
+pub struct List {
+    sources: Vec<String>,
+    record: PathBuf,
+}
+
+/// What came of a list: where byte-code is, its source, and its content.
+pub(super) type Compiled = Vec<(String, String, Added)>;
+
+/// The byte-code of a tree, as far as it is known.
+pub struct ByteCode {
+    known: Vec<Compiled>,
+    /// What is still to be compiled.
+    pub missing: Vec<List>,
+}
+
+impl ByteCode {
+    /// Finds the byte-code that the store has of an earlier time; with `anew`, none.
+    pub(super) fn find(
+        request: &Request,
+        manifest: &Manifest,
+        cache: &Path,
+        files: &Files,
+        anew: bool,
+    ) -> Result<Self, fs::Error> {
+        let (mut known, mut missing) = (Vec::new(), Vec::new());
+        for list in lists(request, manifest, cache) {
+            match if anew { None } else { list.kept(files)? } {
+                Some(compiled) => known.push(compiled),
+                None => missing.push(list),
+            }
+        }
+        Ok(Self { known, missing })
+    }
+
+    /// Compiles what is missing, with the Python of a tree that was materialised at `root`.
+    pub(super) fn compile(
+        &mut self,
+        request: &Request,
+        root: &Path,
+        files: &Files,
+        python: &PythonInfo,
+        loader: Option<&Loader>,
+    ) -> Result<(), Error> {
+        let directory = files.scratch().fresh();
+        fs::create_directory(&directory)?;
+        let script = directory.join("byte_code.py");
+        files.scratch().publish(&script, SCRIPT.as_bytes())?;
+        let run = |list: &List| {
+            let listed = files.scratch().fresh();
+            files.scratch().publish(&listed, list.sources.join("\n").as_bytes())?;
+            let python = root.join(&python.path);
+            let words = [&script, root, Path::new(request.prefix), &listed].map(PathBuf::from);
+            let compiled = receive(&mut command(&python, &words, loader), &list.sources, files)?;
+            files.scratch().publish(&list.record, &serde_json::to_vec(&compiled).unwrap_or_default())?;
+            Ok(compiled)
+        };
+        let compiled = self.missing.par_iter().with_max_len(1).map(run).collect::<Result<Vec<_>, Error>>()?;
+        self.known.extend(compiled);
+        self.missing.clear();
+        Ok(())
+    }
+
+    /// The entries to add to a tree.
+    pub(super) fn entries(&self, manifest: &Manifest) -> Entries {
+        let mut entries: Entries = self
+            .known
+            .iter()
+            .flatten()
+            // A package's own directory may stand where a file of byte-code would be.
+            .filter(|(path, _, _)| !manifest.entries.contains_key(path))
+            .map(|(path, source, Added { sha256, size })| {
+                let owner = manifest.entries.get(source).and_then(|(_, owner)| *owner);
+                (
+                    path.clone(),
+                    (Entry::File { sha256: sha256.clone(), size: *size, executable: false }, owner),
+                )
+            })
+            .collect();
+        let parents: BTreeSet<String> = entries
+            .keys()
+            .filter_map(|path| path.rsplit_once('/'))
+            .map(|(parent, _)| parent.to_owned())
+            .collect();
+        let new = parents.into_iter().filter(|parent| !manifest.entries.contains_key(parent));
+        entries.extend(new.map(|parent| (parent, (Entry::Directory, None))));
+        entries
+    }
+}
+
+impl List {
+    /// The sources, by path.
+    pub fn sources(&self) -> impl Iterator<Item = &str> {
+        self.sources.iter().map(String::as_str)
+    }
+
+    /// What the store has of an earlier time, if it is all there.
+    fn kept(&self, files: &Files) -> Result<Option<Compiled>, fs::Error> {
+        Ok(load(&self.record)?
+            .filter(|kept| kept.iter().all(|(_, _, it)| files.has(&it.sha256, it.size, false))))
+    }
+}
+
+/// What a record of the store says.
+pub(super) fn load(record: &Path) -> Result<Option<Compiled>, fs::Error> {
+    Ok(fs::read_kept(record)?.and_then(|text| serde_json::from_slice(&text).ok()))
+}
+
+/// Every source of a tree. A list is one process: what its earlier sources leave behind in it must not depend on the
+/// number of cores. A package's sources are always with those of the same packages, so that another version of one
+/// leaves most lists as they were.
+fn lists(request: &Request, manifest: &Manifest, cache: &Path) -> Vec<List> {
+    let names: HashMap<String, &str> =
+        request.packages.iter().map(|package| (package.file_name(), package.name.as_str())).collect();
+    let groups: Vec<u8> = manifest
+        .packages
+        .iter()
+        .map(|file| Sha256::digest(names.get(file).copied().unwrap_or(file))[0] % GROUPS)
+        .collect();
+    let python = request.packages.iter().find(|package| package.name == "python");
+    // What a list's byte-code depends on besides its sources.
+    let base = format!("{TREE_FORMAT} {:?} {:?} {SCRIPT:?}", request.prefix, python.map(|it| &it.sha256));
+    let mut sources: BTreeMap<u8, Vec<(&String, &String)>> = BTreeMap::new();
+    for (path, (entry, owner)) in &manifest.entries {
+        let Entry::File { sha256, .. } = entry else { continue };
+        let is_source = Path::new(path).extension().is_some_and(|extension| extension == "py");
+        // Where something else than a directory would hold it, there is no byte-code.
         let place = path.rsplit_once('/').map(|(directory, _)| format!("{directory}/__pycache__"));
         let held = manifest.entries.get(place.as_deref().unwrap_or("__pycache__"));
-        held.is_none_or(|(entry, _)| matches!(entry, Entry::Directory))
+        if is_source && held.is_none_or(|(entry, _)| matches!(entry, Entry::Directory)) {
+            let group = owner.and_then(|owner| groups.get(owner as usize)).copied().unwrap_or_default();
+            sources.entry(group).or_default().push((path, sha256));
+        }
+    }
+    let list = |sources: &[(&String, &String)]| List {
+        sources: sources.iter().map(|(path, _)| (*path).clone()).collect(),
+        record: cache.join(RECORDS).join(format!("{}.json", of_text(&format!("{base} {sources:?}")))),
     };
-    let sources: Vec<&String> = sources.map(|(path, _)| path).filter(is_source).filter(has_place).collect();
-    // A list is one process: what its earlier sources leave behind in it must not depend on the number of cores.
-    let lists: Vec<&[&String]> = sources.chunks(SOURCES_AT_ONCE).collect();
-    let directory = files.scratch().fresh();
-    fs::create_directory(&directory)?;
-    let script = directory.join("byte_code.py");
-    files.scratch().publish(&script, SCRIPT.as_bytes())?;
-
-    let run = |list: &&[&String]| {
-        let listed = files.scratch().fresh();
-        let lines = list.iter().map(|path| path.as_str()).collect::<Vec<_>>().join("\n");
-        files.scratch().publish(&listed, lines.as_bytes())?;
-        let python = root.join(&python.path);
-        let words = [&script, root, Path::new(request.prefix), &listed].map(PathBuf::from);
-        receive(&mut command(&python, &words, loader), list, manifest, files)
-    };
-    let written: Vec<Entries> = lists.par_iter().with_max_len(1).map(run).collect::<Result<_, Error>>()?;
-    let mut added: Entries = written.into_iter().flatten().collect();
-    // A package's own directory may stand where a file of byte-code would be.
-    added.retain(|path, _| !manifest.entries.contains_key(path));
-    let parents: BTreeSet<String> =
-        added.keys().filter_map(|path| path.rsplit_once('/')).map(|(parent, _)| parent.to_owned()).collect();
-    added.extend(
-        parents
-            .into_iter()
-            .filter(|parent| !manifest.entries.contains_key(parent))
-            .map(|parent| (parent, (Entry::Directory, None))),
-    );
-    Ok(added)
+    sources.values().flat_map(|sources| sources.chunks(SOURCES_AT_ONCE)).map(list).collect()
 }
 
 /// The command that compiles, without anything of this machine's surroundings.
@@ -110,17 +210,12 @@ fn command(python: &Path, arguments: &[PathBuf], loader: Option<&Loader>) -> duc
 }
 
 /// Takes what the command writes into the file store, while it comes.
-fn receive(
-    command: &mut duct::Expression,
-    sources: &[&String],
-    manifest: &Manifest,
-    files: &Files,
-) -> Result<Entries, Error> {
+fn receive(command: &mut duct::Expression, sources: &[String], files: &Files) -> Result<Compiled, Error> {
     let failed = |reason: String| Error::ByteCode { reason };
     let unreadable = |error: io::Error| failed(error.to_string());
     let process = command.reader().map_err(unreadable)?;
     let mut output = BufReader::with_capacity(1 << 16, &process);
-    let (mut added, mut answered) = (Entries::new(), 0);
+    let (mut compiled, mut answered) = (Compiled::new(), 0);
     for source in sources {
         let mut line = String::new();
         (&mut output).take(LINE_LIMIT).read_line(&mut line).map_err(unreadable)?;
@@ -143,9 +238,7 @@ fn receive(
         // The Python is the environment's own, and still is what it says checked like everything from outside. A name
         // that is too long with its ending has no byte-code, as Python has it.
         let Ok(path) = TreePath::parse(path.as_bytes()) else { continue };
-        let owner = manifest.entries.get(*source).and_then(|(_, owner)| *owner);
-        let Added { sha256, size } = files.add(&content, false)?;
-        added.insert(path.to_string(), (Entry::File { sha256, size, executable: false }, owner));
+        compiled.push((path.to_string(), source.clone(), files.add(&content, false)?));
     }
     // To the end, which is when it is known how it went.
     let rest = io::copy(&mut output, &mut io::sink()).map_err(unreadable)?;
@@ -159,6 +252,6 @@ fn receive(
         _ if rest > 0 || answered < sources.len() => {
             Err(failed(format!("of {} sources it answers for {answered}", sources.len())))
         }
-        _ => Ok(added),
+        _ => Ok(compiled),
     }
 }

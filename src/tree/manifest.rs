@@ -9,7 +9,7 @@ use super::Marker;
 use crate::{fs, lock::fingerprint::hex, store::Scratch};
 
 /// The version of the rules by which a lock becomes a tree. A change that alters any tree raises it.
-pub const TREE_FORMAT: u32 = 1;
+pub const TREE_FORMAT: u32 = 2;
 
 /// What is at one path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -19,7 +19,7 @@ mod unpack;
 mod verify;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::{Path, PathBuf},
 };
 
@@ -28,7 +28,7 @@ use rattler_conda_types::{PackageRecord, Subdir};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-pub use byte_code::Loader;
+pub use byte_code::{ByteCode, Loader};
 pub use error::Error;
 pub use manifest::{Entries, Entry, Manifest, TREE_FORMAT, digest_entry};
 pub use path::TreePath;
@@ -218,16 +218,55 @@ pub fn derive(
 }
 
 impl Tree {
-    /// Compiles the byte-code of a tree that was materialised at `root`. Returns the entries to add to it.
+    /// The byte-code that the store has of an earlier time, and what is to be compiled; with `anew`, all is.
     pub fn byte_code(
         &self,
+        request: &Request,
+        cache: &Path,
+        files: &Files,
+        anew: bool,
+    ) -> Result<ByteCode, Error> {
+        Ok(ByteCode::find(request, &self.manifest, cache, files, anew)?)
+    }
+
+    /// What must be materialised to compile what is missing: Python, whatever it may need, and the sources.
+    pub fn needed_by(&self, request: &Request, byte_code: &ByteCode) -> Entries {
+        let wheels: BTreeSet<String> = request
+            .packages
+            .iter()
+            .filter(|package| package.kind != Kind::Conda)
+            .map(Package::file_name)
+            .collect();
+        let is_wheel: Vec<bool> = self.manifest.packages.iter().map(|file| wheels.contains(file)).collect();
+        let sources: BTreeSet<&str> = byte_code.missing.iter().flat_map(byte_code::List::sources).collect();
+        let is_needed = |path: &str, owner: Option<u32>| {
+            let of_wheel = owner.and_then(|owner| is_wheel.get(owner as usize)).copied();
+            of_wheel == Some(false) || sources.contains(path)
+        };
+        let entries = self.manifest.entries.iter().filter(|(path, (_, owner))| is_needed(path, *owner));
+        let mut needed = entries.map(|(path, entry)| (path.clone(), entry.clone())).collect();
+        add_parents(&mut needed);
+        needed
+    }
+
+    /// Compiles what is missing, where it was materialised at `root`.
+    pub fn compile(
+        &self,
+        byte_code: &mut ByteCode,
         request: &Request,
         root: &Path,
         files: &Files,
         loader: Option<&Loader>,
-    ) -> Result<Entries, Error> {
-        let Some(python) = &self.python else { return Ok(Entries::new()) };
-        byte_code::compile(request, &self.manifest, root, files, python, loader)
+    ) -> Result<(), Error> {
+        let Some(python) = &self.python else { return Ok(()) };
+        byte_code.compile(request, root, files, python, loader)
+    }
+
+    /// Adds byte-code to the tree; returns what was added.
+    pub fn add(&mut self, byte_code: &ByteCode) -> Entries {
+        let entries = byte_code.entries(&self.manifest);
+        self.manifest.entries.extend(entries.clone());
+        entries
     }
 
     /// Whether there is a Python, and so byte-code to compile.
@@ -281,7 +320,7 @@ fn python(platform: Subdir, unpacked: &[Unpacked]) -> Result<Option<PythonInfo>,
 
 /// Adds the directories above every path.
 fn add_parents(entries: &mut Entries) {
-    let mut parents = std::collections::BTreeSet::new();
+    let mut parents = BTreeSet::new();
     for path in entries.keys() {
         let mut rest = path.as_str();
         while let Some((parent, _)) = rest.rsplit_once('/') {

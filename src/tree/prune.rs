@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Entry, Manifest,
+    Entry, Manifest, byte_code,
     unpack::{Unpacked, What},
 };
 use crate::fs;
@@ -46,6 +46,15 @@ pub fn prune(
             };
             let file = |what| if let What::File(file) = what { Some(file.sha256) } else { None };
             used.extend(unpacked.members.into_iter().filter_map(|member| file(member.what)));
+        }
+    }
+    let records = cache.join(byte_code::RECORDS);
+    for path in fs::names(&records)?.into_iter().map(|name| records.join(name)) {
+        // Of trees that are kept; it keeps none itself.
+        if !byte_code::load(&path)?
+            .is_some_and(|kept| kept.iter().all(|(_, _, it)| used.contains(&it.sha256)))
+        {
+            remove(path)?;
         }
     }
     Ok(used)
