@@ -14,6 +14,7 @@ lint: ## formatting, clippy, shell scripts
 bench: setup ## speed and memory, beside py-rattler
 	benches/run.sh
 	benches/install.sh
+	benches/image.sh
 
 soak: setup ## the long tests: many rounds of what must hold every time
 	scripts/soak.sh

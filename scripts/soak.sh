@@ -11,3 +11,4 @@ for ((round = 1; round <= rounds; round++)); do
 done
 "$root/benches/run.sh"
 "$root/benches/install.sh"
+"$root/benches/image.sh"

@@ -19,7 +19,17 @@ fn transcript(block: &str) -> Vec<(String, String)> {
 
 /// How long something took may differ, and what PyPI has for it today: how many packages, their versions, their bytes.
 fn without_times(text: &str) -> String {
-    let of_today = ["installed ", "treeDigest ", "identical: ", "warning: changed: "];
+    let of_today = [
+        "installed ",
+        "treeDigest ",
+        "identical: ",
+        "warning: changed: ",
+        "image sha256:",
+        "master-image.tar: ",
+        "worker-image.tar: ",
+        "wrote master-image.tar: ",
+        "wrote worker-image.tar: ",
+    ];
     let line = |line: &str| match (line.rfind(" in "), line.ends_with(" s")) {
         (Some(at), true) => match line[..at].strip_suffix(" packages of PyPI") {
             Some(counted) => counted.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned(),
@@ -48,7 +58,7 @@ fn the_transcripts_are_true() {
     std::fs::create_dir(&programs).unwrap();
     let wrapper = programs.join("envlock");
     let script = format!(
-        "#!/bin/sh\ncase $1 in convert|install) exec '{0}' \"$@\" --mirror '{1}';; *) exec '{0}' \"$@\";; esac\n",
+        "#!/bin/sh\ncase \"$1 $2\" in convert*|install*|\"image build\"|\"image verify\") exec '{0}' \"$@\" --mirror '{1}';; *) exec '{0}' \"$@\";; esac\n",
         env!("CARGO_BIN_EXE_envlock"),
         server.mirror()
     );
