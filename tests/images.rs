@@ -264,7 +264,7 @@ fn a_truncated_archive_is_found_where_it_ends() {
 /// with the archive and bad intentions would do.
 const TAMPER: &str = r#"
 import gzip, hashlib, io, json, sys, tarfile
-source, target, path, content = sys.argv[1:]
+source, target, path, content, *attributes = sys.argv[1:]
 with tarfile.open(source) as tar:
     blobs = {m.name: tar.extractfile(m).read() for m in tar}
 index = json.loads(blobs["index.json"])
@@ -275,13 +275,16 @@ config = json.loads(blobs.pop(blob(manifest["config"]["digest"])))
 layer = manifest["layers"][-1]
 data = io.BytesIO(gzip.decompress(blobs.pop(blob(layer["digest"]))))
 out = io.BytesIO()
-with tarfile.open(fileobj=data) as old, tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as new:
+with tarfile.open(fileobj=data) as old, tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as new:
     for m in old:
         new.addfile(m, old.extractfile(m) if m.isfile() else None)
     if path == "config":
         config["config"]["User"] = content
     else:
         m = tarfile.TarInfo(path); m.mode = 0o644; m.mtime = 1; m.size = len(content)
+        for attribute in attributes:
+            name, value = attribute.split("=", 1)
+            setattr(m, name, json.loads(value))
         new.addfile(m, io.BytesIO(content.encode()))
 config["rootfs"]["diff_ids"][-1] = digest(out.getvalue())
 packed = gzip.compress(out.getvalue(), mtime=0)
@@ -301,19 +304,53 @@ with tarfile.open(target, "w") as tar:
 fn what_no_lock_accounts_for_is_found() {
     let place = locked();
     build(&place, &["worker"]);
-    let tamper = |path: &str, content: &str| {
-        let (source, target) = (place.path().join("worker-image.tar"), place.path().join("bad.tar"));
-        duct::cmd!("/usr/bin/python3", "-c", TAMPER, source, target, path, content).run().unwrap();
-        place.run(&["image", "verify", "bad.tar"]).expect(1).stderr
+    let (source, target) = (place.path().join("worker-image.tar"), place.path().join("bad.tar"));
+    let verify = || place.run(&["image", "verify", "bad.tar"]).expect(1).stderr;
+    let tamper = |path: &str, content: &str, attributes: &[&str]| {
+        let arguments = [source.to_str().unwrap(), target.to_str().unwrap(), path, content];
+        let words = [&["-c", TAMPER][..], &arguments, attributes].concat();
+        duct::cmd("/usr/bin/python3", words).run().unwrap();
+        verify()
     };
-    let said = tamper("opt/envlock/env/share/evil", "x");
+    let said = tamper("opt/envlock/env/share/evil", "x", &[]);
     assert!(said.contains("not of the lock: /opt/envlock/env/share/evil"), "{said}");
-    let said = tamper("opt/envlock/env/share/small-c", "c!");
+    // Engines that read Docker's description would have got the image as it was.
+    assert!(
+        said.contains("manifest.json, which Docker reads, names another image than index.json"),
+        "{said}"
+    );
+    let (same, content) = ("opt/envlock/env/share/small-c", "c");
+    let said = tamper(same, "c!", &[]);
     assert!(said.contains("changed: /opt/envlock/env/share/small-c (user environment: "), "{said}");
-    let said = tamper("opt/envlock/env/share/.wh.small-c", "");
+    let said = tamper("opt/envlock/env/share/.wh.small-c", "", &[]);
     assert!(said.contains("missing: /opt/envlock/env/share/small-c"), "{said}");
-    let said = tamper("config", "0:0");
+    let said = tamper(same, content, &["mode=2468"]);
+    assert!(
+        said.contains("mode 4644 of 0:0 instead of 644 of 0:0: /opt/envlock/env/share/small-c"),
+        "{said}"
+    );
+    let said = tamper(same, content, &["gid=50000"]);
+    assert!(said.contains("mode 644 of 0:50000 instead of 644 of 0:0"), "{said}");
+    let said = tamper(same, content, &["pax_headers={\"SCHILY.xattr.security.capability\": \"x\"}"]);
+    assert!(said.contains("it has the attribute SCHILY.xattr.security.capability"), "{said}");
+    let said = tamper(same, content, &["type=\"3\""]);
+    assert!(said.contains("neither a directory, a file nor a link"), "{said}");
+    let said = tamper("config", "0:0", &[]);
     assert!(said.contains("the configuration says User = \"0:0\", the lock \"50000:50000\""), "{said}");
+
+    let append = |name: &str| {
+        std::fs::copy(&source, &target).unwrap();
+        let script = "import io, sys, tarfile\nwith tarfile.open(sys.argv[1], 'a') as tar:\n    \
+                      tar.addfile(tarfile.TarInfo(sys.argv[2]), io.BytesIO(b''))";
+        duct::cmd!("/usr/bin/python3", "-c", script, &target, name).run().unwrap();
+    };
+    append("repositories");
+    assert!(verify().contains("the archive has repositories, which is of no image"));
+    append(&format!("blobs/sha256/{}", "0".repeat(64)));
+    assert!(verify().contains(&format!("the archive has sha256:{}, which is of no image", "0".repeat(64))));
+    append("index.json");
+    let ran = place.run(&["image", "verify", "bad.tar"]).expect(2);
+    assert!(ran.stderr.contains("index.json is there twice"), "{}", ran.stderr);
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! Whether an image is what its lock says: every layer, every file, and what a container starts with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rattler_conda_types::Subdir;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Content, Error, Found, Image, LayerOf, Members, Planned, config, plan};
+use super::{Archive, Content, Error, Found, Image, LayerOf, Members, Planned, archive, config, plan};
 use crate::{lock::fingerprint::hex, tree};
 
 /// What an audit found.
@@ -81,17 +81,11 @@ pub fn audit(
     if !is_damaged {
         compare(&found, planned, &mut findings);
     }
-    let stated = &image.config["config"];
     let expected = config::process(content, platform)?;
-    for key in keys(stated, &expected) {
-        if stated[&key] != expected[&key] {
-            findings.push(Finding {
-                what: format!("the configuration says {key} = {}, the lock {}", stated[&key], expected[&key]),
-                path: None,
-                of: None,
-            });
-        }
-    }
+    compare_keys(&image.config["config"], &expected, &mut findings);
+    let machine = |config: &Value| json!({ "architecture": config["architecture"], "os": config["os"] });
+    let expected = json!({ "architecture": config::architecture(platform)?, "os": "linux" });
+    compare_keys(&machine(&image.config), &expected, &mut findings);
     Ok(Audit { tree_digest, paths, findings })
 }
 
@@ -105,9 +99,9 @@ fn compare(found: &Members, planned: &[Planned], findings: &mut Vec<Finding>) {
         let what = match found.get(*path) {
             None => "missing".to_owned(),
             Some(found) if found.entry != member.entry => "changed".to_owned(),
-            Some(found) if (found.mode, found.owner) != (member.mode, member.owner) => format!(
-                "mode {:o} and user {} instead of {:o} and {}",
-                found.mode, found.owner, member.mode, member.owner
+            Some(found) if found != *member => format!(
+                "mode {:o} of {}:{} instead of {:o} of {}:{}",
+                found.mode, found.owner, found.group, member.mode, member.owner, member.group
             ),
             Some(_) => continue,
         };
@@ -116,6 +110,44 @@ fn compare(found: &Members, planned: &[Planned], findings: &mut Vec<Finding>) {
     for path in found.keys().filter(|path| !expected.contains_key(path.as_str())) {
         findings.push(Finding { what: "not of the lock".to_owned(), path: Some(path.clone()), of: None });
     }
+}
+
+fn compare_keys(stated: &Value, expected: &Value, findings: &mut Vec<Finding>) {
+    for key in keys(stated, expected).into_iter().filter(|key| stated[key] != expected[key]) {
+        let what = format!("the configuration says {key} = {}, the lock {}", stated[&key], expected[&key]);
+        findings.push(Finding { what, path: None, of: None });
+    }
+}
+
+/// What an archive has besides its images, or describes in two ways that are not the same.
+pub fn audit_archive(archive: &Archive) -> Vec<Finding> {
+    let finding = |what: String| Finding { what, path: None, of: None };
+    let mut findings: Vec<Finding> = archive
+        .strangers
+        .iter()
+        .map(|name| finding(format!("the archive has {name}, which is of no image")))
+        .collect();
+    let blobs: BTreeSet<&str> = archive.blobs().collect();
+    for stranger in blobs.difference(&archive.referred()) {
+        findings.push(finding(format!("the archive has sha256:{stranger}, which is of no image")));
+    }
+    // Old engines read Docker's description alone.
+    if let Some(docker) = &archive.docker {
+        let of_image = |image: &Image| {
+            let layers = image.layers.iter().map(|layer| archive::blob_path(&layer.digest));
+            let config = archive::blob_path(image.manifest.config().digest().digest());
+            json!({ "Config": config, "Layers": layers.collect::<Vec<_>>() })
+        };
+        let expected: Vec<Value> = archive.images.iter().map(of_image).collect();
+        let stated = docker.as_array().into_iter().flatten();
+        let stated: Vec<Value> =
+            stated.map(|it| json!({ "Config": it["Config"], "Layers": it["Layers"] })).collect();
+        if stated != expected {
+            let what = "manifest.json, which Docker reads, names another image than index.json";
+            findings.push(finding(what.to_owned()));
+        }
+    }
+    findings
 }
 
 fn keys(left: &Value, right: &Value) -> Vec<String> {

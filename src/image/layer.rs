@@ -136,7 +136,7 @@ fn append(
     let mut header = Header::new_gnu();
     header.set_mode(member.mode);
     header.set_uid(member.owner.into());
-    header.set_gid(member.owner.into());
+    header.set_gid(member.group.into());
     header.set_mtime(time.into());
     header.set_size(member.size());
     match &member.entry {

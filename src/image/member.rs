@@ -17,8 +17,10 @@ pub struct Member {
     pub entry: Entry,
     /// Permissions.
     pub mode: u32,
-    /// Number of its user and of its group.
+    /// Number of its user.
     pub owner: u32,
+    /// Number of its group.
+    pub group: u32,
 }
 
 /// What is in a layer, by path without a leading `/`.
@@ -27,12 +29,12 @@ pub type Members = BTreeMap<String, Member>;
 impl Member {
     /// A member as trees have it: owned by root.
     pub(super) fn of(entry: &Entry) -> Self {
-        Self { entry: entry.clone(), mode: entry.mode(), owner: 0 }
+        Self { entry: entry.clone(), mode: entry.mode(), owner: 0, group: 0 }
     }
 
-    /// The same, of another user.
+    /// The same, of another user and its group.
     pub(super) fn owned_by(self, owner: u32) -> Self {
-        Self { owner, ..self }
+        Self { owner, group: owner, ..self }
     }
 
     /// A file with some content, which goes into the store.

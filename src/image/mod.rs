@@ -17,7 +17,7 @@ mod read;
 use std::path::{Path, PathBuf};
 
 pub use archive::{Built, Options, build, image_name};
-pub use audit::{Audit, Finding, audit, faults, tree_digest};
+pub use audit::{Audit, Finding, audit, audit_archive, faults, tree_digest};
 pub use content::{Content, Part};
 pub use difference::{Difference, difference};
 pub use index::assemble;

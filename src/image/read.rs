@@ -3,7 +3,7 @@
 //! What is wrong with a layer is no error but a [`Fault`]: an audit says all that it finds.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fs::File,
     io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
@@ -26,12 +26,17 @@ use super::{
 };
 use crate::{fs, lock::fingerprint::hex, tree::Entry};
 
+/// The files of an archive that describe what is in it.
+const INDEX: &str = "index.json";
+const DOCKER: &str = "manifest.json";
+const DESCRIPTIONS: [&str; 3] = [INDEX, DOCKER, "oci-layout"];
+
 /// How large a manifest or configuration may be.
 const JSON_LIMIT: u64 = 16 << 20;
-/// How large a file whose content is kept may be.
+/// How large all files of a layer whose content is kept may be.
 const KEPT_LIMIT: u64 = 64 << 20;
 /// How many bytes a layer may unpack to for each of its own, and how many besides.
-const EXPANSION: (u64, u64) = (200, 1 << 30);
+const EXPANSION: (u64, u64) = (100, 512 << 20);
 
 /// An archive, and the images in it.
 pub struct Archive {
@@ -39,6 +44,12 @@ pub struct Archive {
     pub path: PathBuf,
     /// The images: one for each platform.
     pub images: Vec<Image>,
+    /// Docker's own description of the same image, if there is one.
+    pub docker: Option<Value>,
+    /// Members that are neither blobs nor descriptions.
+    pub strangers: Vec<String>,
+    /// Digests of indexes within.
+    indexes: Vec<String>,
     blobs: HashMap<String, (u64, u64)>,
     length: u64,
 }
@@ -128,32 +139,58 @@ impl Archive {
         let unsound = |reason: String| Error::Archive { path: path.to_path_buf(), reason };
         let file = fs::open(path)?;
         let length = file.metadata().map_err(fs::Error::read(path))?.len();
-        let (mut blobs, mut index) = (HashMap::new(), None);
+        let mut blobs = HashMap::new();
+        let mut strangers = Vec::new();
+        let mut described: HashMap<&str, Vec<u8>> = HashMap::new();
         let mut tar = Tar::new(file);
         let entries = tar.entries_with_seek().map_err(|error| unsound(error.to_string()))?;
         for entry in entries {
             let mut entry = match entry {
                 Ok(entry) => entry,
                 // What was there until here may tell which part is missing.
-                Err(_) if index.is_some() => break,
+                Err(_) if described.contains_key(INDEX) => break,
                 Err(error) => return Err(unsound(format!("it is no tar archive: {error}"))),
             };
+            let kind = entry.header().entry_type();
+            if kind == EntryType::Directory {
+                continue;
+            }
+            let is_file = kind == EntryType::Regular;
             let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
             let name = name.trim_start_matches("./");
-            if let Some(digest) = name.strip_prefix("blobs/sha256/") {
-                blobs.insert(digest.to_owned(), (entry.raw_file_position(), entry.size()));
-            } else if name == "index.json" {
+            let twice = || unsound(format!("{name} is there twice"));
+            if let Some(digest) = name.strip_prefix("blobs/sha256/").filter(|_| is_file) {
+                let position = (entry.raw_file_position(), entry.size());
+                if blobs.insert(digest.to_owned(), position).is_some() {
+                    return Err(twice());
+                }
+            } else if let Some(known) = DESCRIPTIONS.iter().find(|known| **known == name && is_file) {
                 let mut bytes = Vec::new();
                 let read = (&mut entry).take(JSON_LIMIT).read_to_end(&mut bytes);
-                read.map_err(|error| unsound(format!("index.json: {error}")))?;
-                index = Some(bytes);
+                read.map_err(|error| unsound(format!("{name}: {error}")))?;
+                if described.insert(known, bytes).is_some() {
+                    return Err(twice());
+                }
+            } else {
+                strangers.push(name.to_owned());
             }
         }
+        let docker = described.get(DOCKER).map(|bytes| serde_json::from_slice(bytes)).transpose();
+        let docker = docker.map_err(|error| unsound(format!("{DOCKER}: {error}")))?;
+        let index = described.remove(INDEX);
         let index =
             index.ok_or_else(|| unsound("it has no index.json, so it is no OCI image layout".to_owned()))?;
         let index: ImageIndex =
             serde_json::from_slice(&index).map_err(|error| unsound(format!("index.json: {error}")))?;
-        let mut archive = Self { path: path.to_path_buf(), images: Vec::new(), blobs, length };
+        let mut archive = Self {
+            path: path.to_path_buf(),
+            images: Vec::new(),
+            docker,
+            strangers,
+            indexes: Vec::new(),
+            blobs,
+            length,
+        };
         let mut open: Vec<Descriptor> = index.manifests().iter().rev().cloned().collect();
         let mut seen = 0;
         while let Some(descriptor) = open.pop() {
@@ -162,7 +199,9 @@ impl Archive {
                 return Err(archive.unsound("it has more than 100 images"));
             }
             if *descriptor.media_type() == MediaType::ImageIndex {
-                let index: ImageIndex = archive.json(descriptor.digest().digest(), "the index")?;
+                let digest = descriptor.digest().digest();
+                let index: ImageIndex = archive.json(digest, "the index")?;
+                archive.indexes.push(digest.to_owned());
                 open.extend(index.manifests().iter().rev().cloned());
             } else {
                 let image = archive.image(descriptor)?;
@@ -237,6 +276,21 @@ impl Archive {
         let mut file = fs::open(&self.path).map_err(|error| error.to_string())?;
         file.seek(SeekFrom::Start(start)).map_err(|error| error.to_string())?;
         Ok((file.take(size), size))
+    }
+
+    /// The digests of all blobs.
+    pub(super) fn blobs(&self) -> impl Iterator<Item = &str> {
+        self.blobs.keys().map(String::as_str)
+    }
+
+    /// The digests of the blobs that images refer to.
+    pub(super) fn referred(&self) -> BTreeSet<&str> {
+        let mut referred: BTreeSet<&str> = self.indexes.iter().map(String::as_str).collect();
+        for image in &self.images {
+            referred.extend([image.digest.as_str(), image.manifest.config().digest().digest()]);
+            referred.extend(image.layers.iter().map(|layer| layer.digest.as_str()));
+        }
+        referred
     }
 
     /// A blob, to be copied into another archive.
@@ -326,6 +380,7 @@ fn decoder<'a>(source: impl Read + 'a, media_type: &MediaType) -> Box<dyn Read +
 fn unpack(source: impl Read, found: &mut Found, at: &mut Option<String>, limit: u64) -> Result<(), String> {
     let text = |error: io::Error| error.to_string();
     let mut tar = Tar::new(source.take(limit));
+    let mut kept = 0;
     for entry in tar.entries().map_err(text)? {
         let mut entry = entry.map_err(text)?;
         let path = String::from_utf8(entry.path_bytes().into_owned())
@@ -338,22 +393,35 @@ fn unpack(source: impl Read, found: &mut Found, at: &mut Option<String>, limit: 
         if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
             return Err("its path leads out of the image".to_owned());
         }
+        for extension in entry.pax_extensions().map_err(text)?.into_iter().flatten() {
+            let extension = extension.map_err(text)?;
+            let key = extension.key().map_err(|error| error.to_string())?;
+            // Paths and sizes are read as they are meant; attributes would give a file powers that nothing here shows.
+            if !["path", "linkpath", "size", "uid", "gid", "mtime", "atime", "ctime"].contains(&key) {
+                return Err(format!("it has the attribute {key}"));
+            }
+        }
         let header = entry.header();
         let mode = header.mode().map_err(text)? & 0o7777;
-        let owner = u32::try_from(header.uid().map_err(text)?).unwrap_or(u32::MAX);
+        let number = |id: io::Result<u64>| id.map(|id| u32::try_from(id).unwrap_or(u32::MAX)).map_err(text);
+        let (owner, group) = (number(header.uid())?, number(header.gid())?);
         let link = entry.link_name_bytes().map(|name| String::from_utf8_lossy(&name).into_owned());
         let member = match header.entry_type() {
-            EntryType::Directory => Member { entry: Entry::Directory, mode, owner },
-            EntryType::Symlink => {
-                Member { entry: Entry::Symlink { target: link.unwrap_or_default() }, mode: 0o777, owner }
-            }
+            EntryType::Directory => Member { entry: Entry::Directory, mode, owner, group },
+            EntryType::Symlink => Member {
+                entry: Entry::Symlink { target: link.unwrap_or_default() },
+                mode: 0o777,
+                owner,
+                group,
+            },
             EntryType::Link => {
                 let target = link.unwrap_or_default();
                 let target = target.trim_start_matches("./");
                 found.members.get(target).cloned().ok_or("it is a hard link to nothing")?
             }
             EntryType::Regular | EntryType::Continuous => {
-                let keeps = is_kept(&path) && entry.size() <= KEPT_LIMIT;
+                let keeps = is_kept(&path) && entry.size() <= KEPT_LIMIT - kept;
+                kept += if keeps { entry.size() } else { 0 };
                 let mut content = HashingReader::<_, Sha256>::new(&mut entry);
                 let size = if keeps {
                     let mut bytes = Vec::new();
@@ -365,7 +433,7 @@ fn unpack(source: impl Read, found: &mut Found, at: &mut Option<String>, limit: 
                 };
                 let sha256 = hex(&content.finalize().1);
                 let executable = mode & 0o111 != 0;
-                Member { entry: Entry::File { sha256, size, executable }, mode, owner }
+                Member { entry: Entry::File { sha256, size, executable }, mode, owner, group }
             }
             _ => return Err("it is neither a directory, a file nor a link".to_owned()),
         };

@@ -36,7 +36,8 @@ pub(super) fn verify(
         for image in &archive.images {
             let found = look_at_layers(archive, image, printer);
             let name = name(archive, image);
-            let audit = audit(&name, image, found, arguments, settings, printer)?;
+            let mut audit = audit(&name, image, found, arguments, settings, printer)?;
+            audit.findings.extend(image::audit_archive(archive));
             tell(&name, image, &audit, printer);
             audits.push((name, image.platform().map(str::to_owned), audit));
         }
