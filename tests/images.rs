@@ -284,7 +284,8 @@ with tarfile.open(fileobj=data) as old, tarfile.open(fileobj=out, mode="w", form
         m = tarfile.TarInfo(path); m.mode = 0o644; m.mtime = 1; m.size = len(content)
         for attribute in attributes:
             name, value = attribute.split("=", 1)
-            setattr(m, name, json.loads(value))
+            value = json.loads(value)
+            setattr(m, name, value.encode() if name == "type" else value)
         new.addfile(m, io.BytesIO(content.encode()))
 config["rootfs"]["diff_ids"][-1] = digest(out.getvalue())
 packed = gzip.compress(out.getvalue(), mtime=0)
