@@ -23,6 +23,7 @@ mod faults;
 mod images;
 mod install;
 mod malicious;
+mod node;
 mod outputs;
 mod peers;
 mod pip_lines;

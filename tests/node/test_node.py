@@ -1,0 +1,161 @@
+"""The programs of a node, without a container around them."""
+import ast
+import io
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+from unittest import mock
+
+NODE = pathlib.Path(__file__).resolve().parents[2] / "src/cluster/node"
+sys.path.insert(0, str(NODE))
+
+from envlock_node import fatal, guard, health, start, supervise, table  # noqa: E402
+
+
+def a_table(**changes):
+    """A table of one service."""
+    service = {"command": ["x", "${A}"], "environment": {}, "guard": False, "readiness": {}}
+    whole = {"cluster": None, "environment": {}, "secrets": [], "services": {"x": service}, "supervisor": None}
+    whole.update(changes)
+    return whole
+
+
+class Sources(unittest.TestCase):
+    def test_they_are_of_the_oldest_python_that_may_run_them(self):
+        for path in NODE.rglob("*.py"):
+            ast.parse(path.read_text(), str(path), feature_version=(3, 6))
+
+
+class Variables(unittest.TestCase):
+    def test_references(self):
+        environ = {"A": "a", "EMPTY": "", "REFERS": "${A}"}
+        for text, expected in [
+            ("${A}", "a"),
+            ("<${A}${A}>", "<aa>"),
+            ("${B:-b}", "b"),
+            ("${EMPTY:-b}", "b"),
+            ("${EMPTY}", ""),
+            ("${B:-}", ""),
+            # What is no reference stays; what a value holds is no reference.
+            ("$A ${} ${-} $$", "$A ${} ${-} $$"),
+            ("${REFERS}", "${A}"),
+        ]:
+            self.assertEqual(table.expand(text, environ), expected, text)
+        with self.assertRaisesRegex(table.Missing, "asks for the variable B, which is not set"):
+            table.expand("x${B}", environ)
+
+    def test_what_wins(self):
+        whole = a_table(environment={"A": "role", "B": "role"})
+        service = dict(whole["services"]["x"], environment={"A": "service"})
+        image = {"A": "role", "B": "role"}
+        self.assertEqual(table.environment(whole, service, image), {"A": "service", "B": "role"})
+        given = dict(image, A="given")
+        self.assertEqual(table.environment(whole, service, given)["A"], "given")
+
+    def test_secrets(self):
+        with tempfile.TemporaryDirectory() as directory:
+            with mock.patch.object(table, "SECRETS", directory):
+                whole = a_table(secrets=["S"], environment={"URL": "redis://:${S}@h"})
+                image = {"URL": "redis://:${S}@h"}
+                with self.assertRaisesRegex(table.Missing, "S is not set and cannot be read from"):
+                    table.environment(whole, None, image)
+                self.assertEqual(table.environment(whole, None, image, strict=False)["URL"], "redis://:${S}@h")
+                pathlib.Path(directory, "S").write_text("of the file\n\n")
+                self.assertEqual(table.environment(whole, None, image)["URL"], "redis://:of the file\n@h")
+                pathlib.Path(directory, "other").write_text("of the other")
+                other = dict(image, S_FILE=directory + "/other")
+                self.assertEqual(table.environment(whole, None, other)["S"], "of the other")
+                self.assertEqual(table.environment(whole, None, dict(other, S="given"))["S"], "given")
+
+    def test_a_role_without_services_says_so(self):
+        with mock.patch.object(start, "load", lambda: a_table(services={})), mock.patch("sys.stderr", io.StringIO()) as said:
+            self.assertEqual(start.main([]), start.CANNOT_START)
+        self.assertIn("this role has no services: name a command", said.getvalue())
+
+
+class Supervision(unittest.TestCase):
+    """`supervise.main` in a process of its own, with something else in supervisor's place."""
+
+    def run_it(self, script, then=lambda process: None):
+        code = (
+            "import sys; sys.path.insert(0, %r); from envlock_node import supervise; "
+            "sys.exit(supervise.main({'supervisor': [sys.executable, '-c', sys.argv[1]]}))" % str(NODE)
+        )
+        words = [sys.executable, "-B", "-c", code, script]
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        threading.Timer(60, process.kill).start()
+        then(process)
+        out, err = process.communicate()
+        return process.returncode, out.decode(), err.decode()
+
+    def test_streams_and_code_are_passed_on(self):
+        script = "import sys; sys.stdout.write('o' * 1000000); sys.stderr.write('e' * 1000000); sys.exit(3)"
+        code, out, err = self.run_it(script)
+        self.assertEqual((code, len(out), len(err)), (3, 1000000, 1000000))
+
+    def test_what_outlives_supervisor_is_not_waited_for(self):
+        began = time.monotonic()
+        code, out, _ = self.run_it("import subprocess; subprocess.Popen(['sleep', '50']); print('done')")
+        self.assertEqual((code, out), (0, "done\n"))
+        self.assertLess(time.monotonic() - began, 40)
+
+    WAITS = (
+        "import os, signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); "
+        "print('ready', flush=True); %s; time.sleep(50)"
+    )
+
+    def test_it_stops_when_it_is_told_to(self):
+        def then(process):
+            self.assertEqual(process.stdout.readline(), b"ready\n")
+            process.send_signal(signal.SIGTERM)
+
+        self.assertEqual(self.run_it(self.WAITS % "0", then)[0], 0)
+
+    def test_a_service_that_gives_up_is_a_failure(self):
+        script = self.WAITS % "os.kill(int(os.environ['ENVLOCK_SUPERVISED_BY']), signal.SIGUSR1)"
+        code, _, err = self.run_it(script)
+        self.assertEqual(code, 1)
+        self.assertIn("this node ends", err)
+
+
+class Listener(unittest.TestCase):
+    def test_it_answers_by_the_protocol(self):
+        payload = "processname:redis groupname:redis from_state:BACKOFF"
+        header = "ver:3.0 server:supervisor serial:21 pool:fatal poolserial:10 eventname:PROCESS_STATE_FATAL len:%d\n"
+        with mock.patch("sys.stdin", io.StringIO(header % len(payload) + payload)), mock.patch(
+            "sys.stdout", io.StringIO()
+        ) as out, mock.patch("sys.stderr", io.StringIO()) as err, mock.patch("os.kill") as kill, mock.patch.dict(
+            os.environ, ENVLOCK_SUPERVISED_BY="7"
+        ):
+            self.assertEqual(fatal.main([]), 0)
+        self.assertEqual(out.getvalue(), "READY\nRESULT 2\nOKREADY\n")
+        self.assertEqual(err.getvalue(), "envlock: service redis gave up\n")
+        kill.assert_called_once_with(7, signal.SIGUSR1)
+
+
+class Health(unittest.TestCase):
+    def test_commands_and_ports(self):
+        environ = dict(os.environ)
+        self.assertIsNone(health.ask({}, environ))
+        self.assertIsNone(health.ask({"command": ["true"]}, environ))
+        said = health.ask({"command": ["sh", "-c", "echo why; exit 4"]}, environ)
+        self.assertEqual(said, "sh ended with 4: why")
+        with self.assertRaises(OSError):
+            health.ask({"tcp": 1}, environ)
+
+
+class Guard(unittest.TestCase):
+    def test_modes(self):
+        self.assertEqual([guard.mode_of({}), guard.mode_of({"ENVLOCK_GUARD": "OFF"})], ["on", "off"])
+        with self.assertRaisesRegex(SystemExit, "ENVLOCK_GUARD is `no`; it can be on, full or off"):
+            guard.mode_of({"ENVLOCK_GUARD": "no"})
+
+
+if __name__ == "__main__":
+    unittest.main()
