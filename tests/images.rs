@@ -516,6 +516,10 @@ fn a_compose_file_has_one_service_a_container() {
     assert_eq!(file["secrets"]["PASSWORD"]["file"], "./secrets/PASSWORD");
     place.run(&["render", "compose", "-o", "compose.yml"]).expect(0);
     assert!(place.read("compose.yml").starts_with("# Rendered by envlock"));
+    let text = place.run(&["render", "compose", "--image", "worker=h:5000/w:1"]).expect(0).stdout;
+    assert!(text.contains("image: h:5000/w:1\n") && text.contains("image: master-image:latest\n"), "{text}");
+    let ran = place.run(&["render", "compose", "--image", "boss=x"]).expect(2);
+    assert!(ran.stderr.contains("the roles are master, worker"), "{}", ran.stderr);
     // A name that two roles have gets that of the role in front.
     files(&place, &USER, "roles:\n  a: {services: {x: [x]}}\n  b: {services: {x: [x]}}\n");
     place.run(&["convert"]).expect(0);

@@ -212,6 +212,9 @@ pub struct RenderCompose {
     /// A directory or file to mount read-only into the home of every service, such as the application's code
     #[arg(long, value_name = "PATH")]
     pub mount: Vec<String>,
+    /// The image of a role [default: ROLE-image:latest, as `docker load` names it]
+    #[arg(long, value_name = "ROLE=NAME")]
+    pub image: Vec<String>,
     /// Where to write [default: stdout]
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -221,6 +224,7 @@ const COMPOSE_EXAMPLES: &str = "\
 Examples:
   envlock render compose -o compose.yml
   envlock render compose --mount ./tasks.py -o compose.yml && docker compose up --scale worker=3
+  envlock render compose --image worker=registry.example/team/worker:2026-11
 
 A secret NAME is read from the file ./secrets/NAME beside the Compose file; the user of the images must be able to read
 it.";

@@ -1,6 +1,6 @@
 //! `envlock render`: files that run the images of a project.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use super::locked::Locked;
 use crate::{
@@ -40,7 +40,20 @@ fn compose(arguments: &RenderCompose, printer: &Printer) -> Result<ExitCode, Err
             "name a path without it",
         ));
     }
-    let text = compose::render(roles, image::image_name, &arguments.mount)
+    let mut images = BTreeMap::new();
+    for stated in &arguments.image {
+        let (role, name) =
+            stated.split_once('=').filter(|(role, _)| roles.contains_key(*role)).ok_or_else(|| {
+                let known = roles.keys().cloned().collect::<Vec<_>>().join(", ");
+                usage(
+                    format!("--image {stated}: it names no role"),
+                    &format!("write ROLE=NAME; the roles are {known}"),
+                )
+            })?;
+        images.insert(role, name.to_owned());
+    }
+    let image = |role: &str| images.get(role).cloned().unwrap_or_else(|| image::image_name(role));
+    let text = compose::render(roles, image, &arguments.mount)
         .map_err(|reason| usage(format!("cannot render the roles: {reason}"), "check envlock.yml"))?;
     match &arguments.output {
         None => printer.raw(text.as_bytes())?,

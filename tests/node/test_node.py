@@ -89,7 +89,9 @@ class Supervision(unittest.TestCase):
         )
         words = [sys.executable, "-B", "-c", code, script]
         process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        threading.Timer(60, process.kill).start()
+        alarm = threading.Timer(60, process.kill)
+        alarm.start()
+        self.addCleanup(alarm.cancel)
         then(process)
         out, err = process.communicate()
         return process.returncode, out.decode(), err.decode()
