@@ -3,6 +3,8 @@
 # envlock that is to write layers starts from a copy of the same cache. Prints a table.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/../scripts/lib.sh"
+# shellcheck source=measure.sh
+source "$root/benches/measure.sh"
 
 need_packages time pigz zstd
 "$root/scripts/setup.sh"
@@ -41,24 +43,6 @@ cd "$work/project"
 "$envlock" --quiet install runtime.conda-lock.yml --no-byte-code --prefix /opt/envlock/runtime --into "$work/runtime"
 cp -al "$work/cache" "$work/trees"
 
-# Prints seconds and peak memory in MB of each of the runs of a command; @ in it is the number of the run.
-measure() {
-    local run word words
-    for ((run = 0; run <= runs; run++)); do
-        words=()
-        for word in "$@"; do words+=("${word//@/$run}"); done
-        [[ -z ${cache:-} ]] || { rm -rf "$work/cache" "$work/out.tar" && cp -al "$work/$cache" "$work/cache"; }
-        sync
-        /usr/bin/time -f '%e %M' -o "$work/time" "${words[@]}" >/dev/null 2>&1
-        # The first one warms the page cache.
-        ((run == 0)) || cat "$work/time"
-    done
-}
-table() {
-    sort -n | awk -v what="$1" -v middle=$(((runs + 1) / 2)) \
-        '$2 > most { most = $2 } NR == middle { median = $1 } END { printf "| %s | %.2f s | %d MB |\n", what, median, most / 1024 }'
-}
-row() { measure "${@:2}" | table "$1"; }
 build() { row "$1" "$envlock" image build --quiet worker -o "$work/out.tar" "${@:2}"; }
 size() { printf '| its size | %s bytes | |\n' "$(stat -c %s "$1")"; }
 

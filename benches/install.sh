@@ -3,6 +3,8 @@
 # has a directory of its own: deleting first would measure the file system. Prints a table.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/../scripts/lib.sh"
+# shellcheck source=measure.sh
+source "$root/benches/measure.sh"
 
 need_packages hyperfine time jq
 "$root/scripts/setup.sh"
@@ -25,22 +27,6 @@ for package in yaml.safe_load(open("conda-lock.yml"))["package"]:
     if package["manager"] == "pip":
         print(package["name"], "@", package["url"] + "#sha256=" + package["hash"]["sha256"])' >requirements.txt
 
-# Prints seconds and peak memory in MB of each of the runs of a command; @ in it is the number of the run.
-measure() {
-    local run word words
-    for ((run = 0; run <= runs; run++)); do
-        words=()
-        for word in "$@"; do words+=("${word//@/$run}"); done
-        /usr/bin/time -f '%e %M' -o "$work/time" "${words[@]}" >/dev/null 2>&1
-        # The first one warms the caches.
-        ((run == 0)) || cat "$work/time"
-    done
-}
-table() {
-    sort -n | awk -v what="$1" -v middle=$(((runs + 1) / 2)) \
-        '$2 > most { most = $2 } NR == middle { median = $1 } END { printf "| %s | %.2f s | %d MB |\n", what, median, most / 1024 }'
-}
-row() { measure "${@:2}" | table "$1"; }
 printf '| what | median | peak memory |\n| --- | --- | --- |\n'
 row 'install, nothing unpacked yet, without byte-code' env "ENVLOCK_CACHE=$work/cold-@" sh -c \
     "mkdir -p '$work/cold-@' && cp -al '$work/cache/artifacts' '$work/cold-@/' && exec '$envlock' install --quiet --no-byte-code --prefix '$work/a-@'"

@@ -1,6 +1,6 @@
 //! `envlock render`: files that run the images of a project.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use super::locked::Locked;
 use crate::{
@@ -58,9 +58,7 @@ fn compose(arguments: &RenderCompose, printer: &Printer) -> Result<ExitCode, Err
     match &arguments.output {
         None => printer.raw(text.as_bytes())?,
         Some(path) => {
-            let directory = path.parent().unwrap_or(Path::new(""));
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            fs::write_together(directory, &[(name, text.into_bytes())])?;
+            fs::write_own(path, text.as_bytes())?;
             printer.note(format_args!("wrote {}", path.display()));
         }
     }

@@ -45,9 +45,7 @@ pub(super) fn sbom(arguments: &Sbom, settings: &Settings, printer: &Printer) -> 
     match &arguments.output {
         None => printer.raw(&bytes)?,
         Some(path) => {
-            let directory = path.parent().unwrap_or(Path::new(""));
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            fs::write_together(directory, &[(name, bytes)])?;
+            fs::write_own(path, &bytes)?;
             printer.note(format_args!("wrote {}", path.display()));
         }
     }

@@ -242,6 +242,7 @@ pub fn create_dir_all(path: &Path) -> Result<(), Error> {
 
 /// Creates a temporary file in `directory`, to be renamed by [`publish`].
 pub fn temporary_in(directory: &Path) -> Result<NamedTempFile, Error> {
+    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
     create_dir_all(directory)?;
     tempfile::Builder::new()
         .prefix(TEMPORARY)

@@ -182,8 +182,7 @@ pub(super) fn write(
         .map_err(oci)?;
     let layout = OciLayoutBuilder::default().image_layout_version("1.0.0").build().map_err(oci)?;
     let failed = |source| Error::Fs(fs::Error::write(path)(source));
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let file = fs::temporary_in(parent)?;
+    let file = fs::temporary_in(path.parent().unwrap_or(Path::new("")))?;
     let mut tar = Builder::new(HashingWriter::<_, Sha256>::new(io::BufWriter::with_capacity(1 << 18, file)));
     append(&mut tar, "oci-layout", &json(&layout)?, time).map_err(failed)?;
     append(&mut tar, "index.json", &json(&index)?, time).map_err(failed)?;

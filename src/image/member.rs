@@ -1,13 +1,13 @@
 //! What is at one path of an image.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use crate::{
     fs,
     store::{Added, Files},
-    tree::Entry,
+    tree::{self, Entry},
 };
 
 /// What is at one path.
@@ -56,17 +56,7 @@ impl Member {
 
 /// Adds the directories above every path.
 pub(super) fn add_parents(members: &mut Members) {
-    let mut parents = BTreeSet::new();
-    for path in members.keys() {
-        let mut rest = path.as_str();
-        while let Some((parent, _)) = rest.rsplit_once('/') {
-            if !parents.insert(parent.to_owned()) {
-                break;
-            }
-            rest = parent;
-        }
-    }
-    for parent in parents {
+    for parent in tree::parents(members.keys()) {
         members.entry(parent).or_insert_with(|| Member::of(&Entry::Directory));
     }
 }

@@ -6,7 +6,7 @@
 //! through this machine's.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     ffi::OsString,
     io::{self, BufRead, BufReader, Read},
     path::{Path, PathBuf},
@@ -130,12 +130,8 @@ impl ByteCode {
                 )
             })
             .collect();
-        let parents: BTreeSet<String> = entries
-            .keys()
-            .filter_map(|path| path.rsplit_once('/'))
-            .map(|(parent, _)| parent.to_owned())
-            .collect();
-        let new = parents.into_iter().filter(|parent| !manifest.entries.contains_key(parent));
+        let new = super::parents(entries.keys()).into_iter();
+        let new = new.filter(|parent| !manifest.entries.contains_key(parent));
         entries.extend(new.map(|parent| (parent, (Entry::Directory, None))));
         entries
     }

@@ -320,8 +320,15 @@ fn python(platform: Subdir, unpacked: &[Unpacked]) -> Result<Option<PythonInfo>,
 
 /// Adds the directories above every path.
 fn add_parents(entries: &mut Entries) {
+    for parent in parents(entries.keys()) {
+        entries.entry(parent).or_insert((Entry::Directory, None));
+    }
+}
+
+/// Every directory above some paths.
+pub fn parents<'a>(paths: impl IntoIterator<Item = &'a String>) -> BTreeSet<String> {
     let mut parents = BTreeSet::new();
-    for path in entries.keys() {
+    for path in paths {
         let mut rest = path.as_str();
         while let Some((parent, _)) = rest.rsplit_once('/') {
             if !parents.insert(parent.to_owned()) {
@@ -330,9 +337,7 @@ fn add_parents(entries: &mut Entries) {
             rest = parent;
         }
     }
-    for parent in parents {
-        entries.entry(parent).or_insert((Entry::Directory, None));
-    }
+    parents
 }
 
 /// Whether every package is of a kind that can be installed; said before anything is fetched.
