@@ -90,9 +90,7 @@ impl Error {
                 image::Error::Role { .. } | image::Error::Oci { .. } | image::Error::Archive { .. } => {
                     ExitCode::BadInput
                 }
-                image::Error::Lost { .. } | image::Error::Damaged { .. } | image::Error::Fs(_) => {
-                    ExitCode::FileSystem
-                }
+                image::Error::Lost { .. } | image::Error::Fs(_) => ExitCode::FileSystem,
                 image::Error::Push { .. } => ExitCode::Unreachable,
                 image::Error::Store(error) => of_store(error),
             },

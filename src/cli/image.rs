@@ -91,6 +91,12 @@ pub struct ImageVerify {
     /// The lock that they should be of [default: the one in each image]
     #[arg(long, value_name = "DIR")]
     pub lock: Option<PathBuf>,
+    /// Believe the lock in an image, though it was not built on this machine: fetches what it names, and runs its Python
+    #[arg(long, conflicts_with = "lock")]
+    pub trust_lock: bool,
+    /// Accept an archive that another tool has packed; the images that its index.json names are verified
+    #[arg(long)]
+    pub repacked: bool,
     /// Derive what should be there from the artifacts again, whatever the cache has kept
     #[arg(long)]
     pub rebuild: bool,

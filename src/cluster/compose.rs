@@ -102,6 +102,9 @@ pub fn render(
             }
             for mount in mounts {
                 let target = mount.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+                if matches!(target, "" | "." | ".." | "~") {
+                    return Err(format!("`{mount}` has no name to be mounted under"));
+                }
                 // Compose takes a bare name for that of a volume.
                 let here = if mount.starts_with(['/', '.', '~']) { "" } else { "./" };
                 volumes.push(format!("{here}{mount}:/home/{}/{target}:ro", role.user.name));
@@ -127,7 +130,9 @@ pub fn render(
                 restart: "unless-stopped",
                 stop_grace_period: format!("{}s", service.stop_timeout),
             };
-            file.services.insert(own_name, container);
+            if file.services.insert(own_name.clone(), container).is_some() {
+                return Err(format!("two services would be named {own_name}"));
+            }
         }
     }
     let text = serde_yaml::to_string(&file).map_err(|error| error.to_string())?;

@@ -77,8 +77,13 @@ pub fn fingerprint() -> String {
     fingerprint::of_text(&format!("{PROGRAMS:?}"))
 }
 
-/// The files of a role by path below [`ROLE_DIRECTORY`].
-pub fn files(role: &Role, cluster: Option<&Cluster>, tools: Tools) -> BTreeMap<String, String> {
+/// The files of a role by path below [`ROLE_DIRECTORY`]; `variables` are those that every process of a node has.
+pub fn files(
+    role: &Role,
+    cluster: Option<&Cluster>,
+    variables: &BTreeMap<String, String>,
+    tools: Tools,
+) -> BTreeMap<String, String> {
     let services = services(role, tools);
     let mut files: BTreeMap<String, String> =
         PROGRAMS.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
@@ -89,7 +94,7 @@ pub fn files(role: &Role, cluster: Option<&Cluster>, tools: Tools) -> BTreeMap<S
     }
     let table = json!({
         "cluster": cluster.map(|cluster| json!({ "name": cluster.name, "broker": cluster.broker })),
-        "environment": role.environment,
+        "environment": variables,
         "secrets": role.secrets,
         "services": services.iter().map(|(name, it)| ((*name).to_owned(), service(it))).collect::<serde_json::Map<_, _>>(),
         "supervisor": supervised.map(|supervisord| [supervisord, "--configuration", &format!("{ROLE_DIRECTORY}/supervisord.conf")].map(str::to_owned)),
@@ -156,7 +161,7 @@ mod tests {
     #[test]
     fn a_role_that_publishes_has_one_service_more_and_so_a_supervisor() {
         let cluster = Cluster { name: "c".to_owned(), broker: "redis://master/0".to_owned() };
-        let files = files(&role(), Some(&cluster), TOOLS);
+        let files = files(&role(), Some(&cluster), &BTreeMap::new(), TOOLS);
         let table: Value = serde_json::from_str(&files["services.json"]).unwrap();
         assert_eq!(
             table["services"]["publish"]["command"],
@@ -166,7 +171,7 @@ mod tests {
         assert_eq!(table["supervisor"][0], "/p/bin/supervisord");
         assert!(files["supervisord.conf"].contains("[program:publish]\n"));
         let alone = Role { publishes: false, ..role() };
-        assert!(!super::files(&alone, None, TOOLS).contains_key("supervisord.conf"));
+        assert!(!super::files(&alone, None, &BTreeMap::new(), TOOLS).contains_key("supervisord.conf"));
     }
 
     #[test]

@@ -34,6 +34,18 @@ pub(super) fn configuration(services: &BTreeMap<&str, Cow<Service>>, tools: Tool
         tools.command("fatal").join(" "),
         stream("stderr", 2),
     );
+    // Whoever listens starts first and stops last: a worker that ends its tasks still finds its broker. Those of a group
+    // stop together.
+    for (group, priority, listens) in [("servers", 100, true), ("clients", 200, false)] {
+        let names: Vec<&str> = services
+            .iter()
+            .filter(|(_, service)| service.ports.is_empty() != listens)
+            .map(|(name, _)| *name)
+            .collect();
+        if !names.is_empty() {
+            let _ = write!(text, "\n[group:{group}]\nprograms={}\npriority={priority}\n", names.join(","));
+        }
+    }
     text
 }
 

@@ -145,6 +145,12 @@ fn licenses(found: &[Found], role: &str) -> Licenses {
         let Some((_, environment)) = places.iter().find(|(prefix, _)| path.starts_with(prefix)) else {
             continue;
         };
+        // A package may bring copies of others, with their metadata.
+        let is_own =
+            |path: &str| path.rsplitn(3, '/').nth(2).is_some_and(|it| it.ends_with("/site-packages"));
+        if path.ends_with("/METADATA") && !is_own(path) {
+            continue;
+        }
         let stated = if path.ends_with("/METADATA") { of_wheel(content) } else { of_conda(content) };
         if let Some((manager, name, license)) = stated {
             licenses.insert(((*environment).to_owned(), manager, name), license);

@@ -15,7 +15,10 @@ use crate::{
     cli::SourceArguments,
     error::Error,
     fs,
-    lock::{Package, fingerprint::hex},
+    lock::{
+        Package,
+        fingerprint::{hex, lock_hash},
+    },
     printer::Printer,
     resolve::{self, Mirror},
     settings::Settings,
@@ -177,7 +180,9 @@ impl<'a> Builder<'a> {
         }
         if request.byte_code && tree.has_python() {
             let cache = &self.settings.cache;
-            let mut byte_code = tree.byte_code(request, cache, files, anew)?;
+            let runtime = self.locked.runtime(request.platform).map(|it| lock_hash(it.packages));
+            let runtime = runtime.unwrap_or_default();
+            let mut byte_code = tree.byte_code(request, &runtime, cache, files, anew)?;
             if !byte_code.missing.is_empty() {
                 can_run(request)?;
                 let loader = self.loader(request.platform, files)?;

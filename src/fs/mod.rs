@@ -23,6 +23,9 @@ pub use stage::{
 };
 pub use walk::{Found, count, exists, leads_to, size, walk};
 
+/// How the name of a temporary archive ends.
+const ARCHIVE_END: &str = ".archive";
+
 /// Input files larger than this are refused: no environment file is a mebibyte long, but a
 /// wrong file name easily is.
 pub const INPUT_LIMIT: u64 = 1 << 20;
@@ -249,6 +252,36 @@ pub fn temporary_in(directory: &Path) -> Result<NamedTempFile, Error> {
         .suffix(TEMPORARY_END)
         .tempfile_in(directory)
         .map_err(Error::io("write", directory))
+}
+
+/// Creates a temporary file beside `path` that is to become it, by [`publish`], and is locked until then. What killed
+/// processes left of earlier ones goes.
+pub fn temporary_archive(path: &Path) -> Result<NamedTempFile, Error> {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    create_dir_all(directory)?;
+    for name in
+        names(directory)?.iter().filter(|name| name.starts_with(TEMPORARY) && name.ends_with(ARCHIVE_END))
+    {
+        let path = directory.join(name);
+        // Locked, it is of somebody who is alive. What stays is swept by the next one.
+        if let Some(_lock) = open(&path).and_then(|file| lock_if_still_there(file, &path)).ok().flatten() {
+            let _ = remove_file(&path);
+        }
+    }
+    loop {
+        let file = tempfile::Builder::new()
+            .prefix(TEMPORARY)
+            .suffix(ARCHIVE_END)
+            .tempfile_in(directory)
+            .map_err(Error::io("write", path))?;
+        // Between its creation and its lock, another process may sweep it away: then again.
+        if file.as_file().try_lock().is_ok() && file.path().exists() {
+            return Ok(file);
+        }
+    }
 }
 
 /// Creates a directory below `directory` that goes when it is dropped.

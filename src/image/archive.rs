@@ -55,20 +55,30 @@ pub struct Built {
     pub tree_digest: String,
 }
 
-/// Builds the image of planned layers and writes its archive. `progress` is told how many layers are done.
-pub fn build(
+/// An image whose layers are in the store, and all that describes it.
+pub struct Described {
+    /// Digest of its manifest.
+    pub image: String,
+    /// The digests of its layers, lowest first.
+    pub layers: Vec<String>,
+    /// Its configuration.
+    pub(super) config: Value,
+    pub(super) layout: Layout,
+}
+
+/// Makes the layers that were planned, and describes the image that they are. `progress` is told how many are done.
+pub fn describe(
     content: &Content,
     planned: &[Planned],
     options: Options,
     cache: &Path,
     files: &Files,
-    path: &Path,
     progress: &(dyn Fn(usize) + Sync),
-) -> Result<Built, Error> {
+) -> Result<Described, Error> {
     let Options { platform, compression, time } = options;
     let layers = layers(planned, options, cache, files, progress)?;
-    let config = json(&config::configuration(content, planned, &layers, platform, time)?)?;
-    let mut blobs = vec![Blob::of(config)];
+    let configuration = config::configuration(content, planned, &layers, platform, time)?;
+    let config = Blob::of(json(&configuration)?);
     let descriptors = layers
         .iter()
         .map(|layer| descriptor(compression.media_type(), &layer.digest, layer.size))
@@ -78,7 +88,7 @@ pub fn build(
     let manifest = ImageManifestBuilder::default()
         .schema_version(2_u32)
         .media_type(MediaType::ImageManifest)
-        .config(descriptor(MediaType::ImageConfig, &blobs[0].digest, blobs[0].size)?)
+        .config(descriptor(MediaType::ImageConfig, &config.digest, config.size)?)
         .layers(descriptors)
         .annotations(annotations)
         .build()
@@ -92,24 +102,38 @@ pub fn build(
     entry.set_platform(Some(on.build().map_err(oci)?));
     entry.set_annotations(Some(names(&name)));
     let docker = json!([{
-        "Config": blob_path(&blobs[0].digest),
+        "Config": blob_path(&config.digest),
         "RepoTags": [name],
         "Layers": layers.iter().map(|layer| blob_path(&layer.digest)).collect::<Vec<_>>(),
     }]);
-    blobs.push(manifest);
+    let mut blobs = vec![config, manifest];
     blobs.extend(layers.iter().map(|layer| Blob {
         digest: layer.digest.clone(),
         size: layer.size,
         content: Bytes::Kept(files.path(&layer.digest, false)),
     }));
-    let (archive, size) = write(path, entry, Some(&docker), blobs, time)?;
-    Ok(Built {
-        archive,
-        size,
+    Ok(Described {
         image,
         layers: layers.into_iter().map(|layer| layer.digest).collect(),
-        tree_digest: content.user.manifest.digest(),
+        config: configuration,
+        layout: Layout { entry, docker: Some(docker), blobs },
     })
+}
+
+/// Builds the image of planned layers and writes its archive. `progress` is told how many layers are done.
+pub fn build(
+    content: &Content,
+    planned: &[Planned],
+    options: Options,
+    cache: &Path,
+    files: &Files,
+    path: &Path,
+    progress: &(dyn Fn(usize) + Sync),
+) -> Result<Built, Error> {
+    let Described { image, layers, layout, .. } =
+        describe(content, planned, options, cache, files, progress)?;
+    let (archive, size) = layout.write(path, options.time)?;
+    Ok(Built { archive, size, image, layers, tree_digest: content.user.manifest.digest() })
 }
 
 /// The name under which an engine finds the image of a role.
@@ -166,56 +190,77 @@ impl Blob {
     }
 }
 
-/// Writes an archive: it is there whole, or not at all. Returns its hex sha256 and its size.
-pub(super) fn write(
-    path: &Path,
-    entry: oci_spec::image::Descriptor,
-    docker: Option<&Value>,
-    blobs: Vec<Blob>,
-    time: u32,
-) -> Result<(String, u64), Error> {
-    let index = ImageIndexBuilder::default()
-        .schema_version(2_u32)
-        .media_type(MediaType::ImageIndex)
-        .manifests(vec![entry])
-        .build()
-        .map_err(oci)?;
-    let layout = OciLayoutBuilder::default().image_layout_version("1.0.0").build().map_err(oci)?;
-    let failed = |source| Error::Fs(fs::Error::write(path)(source));
-    let file = fs::temporary_in(path.parent().unwrap_or(Path::new("")))?;
-    let mut tar = Builder::new(HashingWriter::<_, Sha256>::new(io::BufWriter::with_capacity(1 << 18, file)));
-    append(&mut tar, "oci-layout", &json(&layout)?, time).map_err(failed)?;
-    append(&mut tar, "index.json", &json(&index)?, time).map_err(failed)?;
-    if let Some(docker) = docker {
-        append(&mut tar, "manifest.json", &json(docker)?, time).map_err(failed)?;
+/// What an archive holds.
+pub(super) struct Layout {
+    /// The one entry of its index.
+    pub(super) entry: oci_spec::image::Descriptor,
+    /// Docker's own description.
+    pub(super) docker: Option<Value>,
+    /// All blobs, in order.
+    pub(super) blobs: Vec<Blob>,
+}
+
+impl Layout {
+    /// Writes an archive: it is there whole, or not at all. Returns its hex sha256 and its size.
+    pub(super) fn write(&self, path: &Path, time: u32) -> Result<(String, u64), Error> {
+        let file = fs::temporary_archive(path)?;
+        let (file, archive) = self.pack(file, path, time)?;
+        let size = file.as_file().metadata().map_err(fs::Error::write(path))?.len();
+        fs::publish(file, path)?;
+        Ok((archive, size))
     }
-    for Blob { digest, size, content } in blobs {
-        let name = blob_path(&digest);
-        let (from, start) = match &content {
-            Bytes::Here(bytes) => {
-                append(&mut tar, &name, bytes, time).map_err(failed)?;
+
+    /// Hex sha256 of the archive that would be written.
+    pub(super) fn digest(&self, time: u32) -> Result<String, Error> {
+        Ok(self.pack(io::sink(), Path::new("the archive"), time)?.1)
+    }
+
+    fn pack<W: Write>(&self, to: W, path: &Path, time: u32) -> Result<(W, String), Error> {
+        let index = ImageIndexBuilder::default()
+            .schema_version(2_u32)
+            .media_type(MediaType::ImageIndex)
+            .manifests(vec![self.entry.clone()])
+            .build()
+            .map_err(oci)?;
+        let layout = OciLayoutBuilder::default().image_layout_version("1.0.0").build().map_err(oci)?;
+        let failed = |source| Error::Fs(fs::Error::write(path)(source));
+        let buffer = io::BufWriter::with_capacity(1 << 18, to);
+        let mut tar = Builder::new(HashingWriter::<_, Sha256>::new(buffer));
+        append(&mut tar, "oci-layout", &json(&layout)?, time).map_err(failed)?;
+        append(&mut tar, "index.json", &json(&index)?, time).map_err(failed)?;
+        if let Some(docker) = &self.docker {
+            append(&mut tar, "manifest.json", &json(docker)?, time).map_err(failed)?;
+        }
+        for Blob { digest, size, content } in &self.blobs {
+            let name = blob_path(digest);
+            let (from, start) = match content {
+                Bytes::Here(bytes) => {
+                    append(&mut tar, &name, bytes, time).map_err(failed)?;
+                    continue;
+                }
+                Bytes::Kept(path) => (path, 0),
+                Bytes::Part(path, start) => (path, *start),
+            };
+            let mut source = fs::open(from)?;
+            io::Seek::seek(&mut source, io::SeekFrom::Start(start)).map_err(fs::Error::read(from))?;
+            let mut read = HashingReader::<_, Sha256>::new(source.take(*size));
+            tar.append_data(&mut header(*size, time), &name, &mut read).map_err(failed)?;
+            if hex(&read.finalize().1) == *digest {
                 continue;
             }
-            Bytes::Kept(path) => (path, 0),
-            Bytes::Part(path, start) => (path, *start),
-        };
-        let mut source = fs::open(from)?;
-        io::Seek::seek(&mut source, io::SeekFrom::Start(start)).map_err(fs::Error::read(from))?;
-        let mut read = HashingReader::<_, Sha256>::new(source.take(size));
-        tar.append_data(&mut header(size, time), &name, &mut read).map_err(failed)?;
-        if hex(&read.finalize().1) != digest {
             let Bytes::Kept(path) = content else {
-                return Err(Error::Damaged { path: from.clone(), digest });
+                return Err(Error::Archive {
+                    path: from.clone(),
+                    reason: format!("it does not hold sha256:{digest}"),
+                });
             };
-            fs::remove_file(&path)?;
+            fs::remove_file(path)?;
             return Err(Error::Lost { what: format!("sha256:{digest}") });
         }
+        let (buffer, archive) = tar.into_inner().map_err(failed)?.finalize();
+        let to = buffer.into_inner().map_err(|error| failed(error.into()))?;
+        Ok((to, hex(&archive)))
     }
-    let (buffer, archive) = tar.into_inner().map_err(failed)?.finalize();
-    let file = buffer.into_inner().map_err(|error| failed(error.into()))?;
-    let size = file.as_file().metadata().map_err(failed)?.len();
-    fs::publish(file, path)?;
-    Ok((hex(&archive), size))
 }
 
 /// The annotations by which engines name an image.

@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rattler_conda_types::Subdir;
-use serde_json::{Value, json};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Archive, Content, Error, Found, Image, LayerOf, Members, Planned, archive, config, plan};
-use crate::{lock::fingerprint::hex, tree};
+use super::{
+    Archive, Compression, Content, Described, Error, Found, Image, LayerOf, Members, Options, Planned, index,
+    plan,
+};
+use crate::{fs, lock::fingerprint::hex, tree};
 
 /// What an audit found.
 #[derive(Debug, Default)]
@@ -64,29 +67,59 @@ pub fn faults(image: &Image, layers: &[Found], planned: &[Planned]) -> Vec<Findi
     image.layers.iter().zip(layers).enumerate().filter_map(finding).collect()
 }
 
-/// Compares an image with what is planned for its role, platform and lock.
+/// The time that an image says it is of, in seconds since 1970.
+pub fn time(image: &Image) -> u32 {
+    let created = image.config["created"].as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
+    created.and_then(|time| u32::try_from(time.as_second()).ok()).unwrap_or(fs::TREE_TIME)
+}
+
+/// How an image must have been built to be what it says it is: its time and its compression are its own choice.
+pub fn wanted(image: &Image, platform: Subdir) -> Options {
+    let compression = image.layers.first().and_then(|layer| Compression::of(&layer.media_type));
+    Options { platform, compression: compression.unwrap_or_default(), time: time(image) }
+}
+
+/// Compares an image with the one that its role, platform and lock give.
+///
+/// The proof is the digest of the manifest, and that every layer's bytes have the digest that it states: nothing of a
+/// stranger's tar files or JSON is believed because of how we read it. Reading them only explains what differs.
 pub fn audit(
     image: &Image,
     layers: Vec<Found>,
     content: &Content,
     planned: &[Planned],
-    platform: Subdir,
-) -> Result<Audit, Error> {
+    expected: &Described,
+) -> Audit {
     let mut findings = faults(image, &layers, planned);
+    if findings.is_empty() && image.digest == expected.image {
+        let (tree_digest, paths) = (content.user.manifest.digest(), plan::flatten(planned).len());
+        return Audit { tree_digest, paths, findings };
+    }
     let is_damaged = !findings.is_empty();
     let found = super::flatten(layers.into_iter().map(|layer| layer.members));
-    let tree_digest = tree_digest(&found, &content.user.manifest.marker.prefix);
-    let paths = found.len();
+    let (tree_digest, paths) = (tree_digest(&found, &content.user.manifest.marker.prefix), found.len());
     // What is missing from a layer that cannot be read is no news.
     if !is_damaged {
         compare(&found, planned, &mut findings);
     }
-    let expected = config::process(content, platform)?;
-    compare_keys(&image.config["config"], &expected, &mut findings);
-    let machine = |config: &Value| json!({ "architecture": config["architecture"], "os": config["os"] });
-    let expected = json!({ "architecture": config::architecture(platform)?, "os": "linux" });
-    compare_keys(&machine(&image.config), &expected, &mut findings);
-    Ok(Audit { tree_digest, paths, findings })
+    compare_keys("", &image.config, &expected.config, &mut findings);
+    if findings.is_empty() {
+        let stated: Vec<&str> = image.layers.iter().map(|layer| layer.digest.as_str()).collect();
+        let strangers: Vec<&&str> =
+            stated.iter().filter(|digest| expected.layers.iter().all(|it| it != **digest)).collect();
+        findings.push(Finding {
+            what: match strangers.first() {
+                Some(digest) => format!("the layer sha256:{digest} is none that the lock gives"),
+                None => format!(
+                    "its manifest is sha256:{}, the lock gives sha256:{}",
+                    image.digest, expected.image
+                ),
+            },
+            path: None,
+            of: None,
+        });
+    }
+    Audit { tree_digest, paths, findings }
 }
 
 fn compare(found: &Members, planned: &[Planned], findings: &mut Vec<Finding>) {
@@ -112,16 +145,35 @@ fn compare(found: &Members, planned: &[Planned], findings: &mut Vec<Finding>) {
     }
 }
 
-fn compare_keys(stated: &Value, expected: &Value, findings: &mut Vec<Finding>) {
+/// Compares two configurations, key by key.
+fn compare_keys(above: &str, stated: &Value, expected: &Value, findings: &mut Vec<Finding>) {
     for key in keys(stated, expected).into_iter().filter(|key| stated[key] != expected[key]) {
-        let what = format!("the configuration says {key} = {}, the lock {}", stated[&key], expected[&key]);
+        if key == "config" {
+            compare_keys("config.", &stated[&key], &expected[&key], findings);
+            continue;
+        }
+        // Layers that differ are told of by what is in them.
+        if key == "rootfs" && !findings.is_empty() {
+            continue;
+        }
+        let what =
+            format!("the configuration says {above}{key} = {}, the lock {}", stated[&key], expected[&key]);
         findings.push(Finding { what, path: None, of: None });
     }
 }
 
-/// What an archive has besides its images, or describes in two ways that are not the same.
-pub fn audit_archive(archive: &Archive) -> Vec<Finding> {
+/// What is wrong with an archive whose images are `expected`: it must be, to the last byte, as envlock packs them.
+pub fn audit_archive(archive: &Archive, expected: &[Described], time: u32) -> Result<Vec<Finding>, Error> {
     let finding = |what: String| Finding { what, path: None, of: None };
+    let sha256 = hex(&fs::sha256(&archive.path)?);
+    let wanted = match expected {
+        [only] if !archive.is_index() => only.layout.digest(time)?,
+        // Its images have been compared; how they are put together is left.
+        _ => index::layout(std::slice::from_ref(archive), time)?.1.digest(time)?,
+    };
+    if sha256 == wanted {
+        return Ok(Vec::new());
+    }
     let mut findings: Vec<Finding> = archive
         .strangers
         .iter()
@@ -131,23 +183,12 @@ pub fn audit_archive(archive: &Archive) -> Vec<Finding> {
     for stranger in blobs.difference(&archive.referred()) {
         findings.push(finding(format!("the archive has sha256:{stranger}, which is of no image")));
     }
-    // Old engines read Docker's description alone.
-    if let Some(docker) = &archive.docker {
-        let of_image = |image: &Image| {
-            let layers = image.layers.iter().map(|layer| archive::blob_path(&layer.digest));
-            let config = archive::blob_path(image.manifest.config().digest().digest());
-            json!({ "Config": config, "Layers": layers.collect::<Vec<_>>() })
-        };
-        let expected: Vec<Value> = archive.images.iter().map(of_image).collect();
-        let stated = docker.as_array().into_iter().flatten();
-        let stated: Vec<Value> =
-            stated.map(|it| json!({ "Config": it["Config"], "Layers": it["Layers"] })).collect();
-        if stated != expected {
-            let what = "manifest.json, which Docker reads, names another image than index.json";
-            findings.push(finding(what.to_owned()));
-        }
+    if findings.is_empty() {
+        findings.push(finding(format!(
+            "the archive is not packed as envlock packs it: sha256 {sha256} instead of {wanted}"
+        )));
     }
-    findings
+    Ok(findings)
 }
 
 fn keys(left: &Value, right: &Value) -> Vec<String> {

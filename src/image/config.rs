@@ -8,8 +8,16 @@ use oci_spec::image::{Arch, ConfigBuilder, HistoryBuilder, ImageConfigurationBui
 use rattler_conda_types::{Arch as CondaArch, Subdir};
 use serde_json::{Value, json};
 
-use super::{Content, Error, Planned, content::CERTIFICATES, layer::Layer, oci};
-use crate::cluster::{self, Tools};
+use super::{
+    Content, Error, Planned,
+    content::{CERTIFICATES, TINI},
+    layer::Layer,
+    oci,
+};
+use crate::{
+    cluster::{self, Tools},
+    json::sorted,
+};
 
 /// The label with the role.
 pub(super) const ROLE: &str = "io.envlock.role";
@@ -71,19 +79,16 @@ pub(super) fn configuration(
         .map_err(oci)?;
     let mut configuration = serde_json::to_value(configuration).map_err(oci)?;
     configuration["config"] = process(content, platform)?;
-    Ok(configuration)
+    Ok(sorted(configuration))
 }
 
 /// What a container starts with.
-pub(super) fn process(content: &Content, platform: Subdir) -> Result<Value, Error> {
+fn process(content: &Content, platform: Subdir) -> Result<Value, Error> {
     let role = content.services;
     let (python, supervisord) = content.programs();
     let tools = python.as_deref().map(|python| Tools { python, supervisord: supervisord.as_deref() });
-    let runtime = content.runtime.manifest;
-    let mut entrypoint = Vec::new();
-    if runtime.entries.contains_key("bin/tini") {
-        entrypoint.extend([format!("{}/bin/tini", runtime.marker.prefix), "--".to_owned()]);
-    }
+    let tini = format!("{}/{TINI}", content.runtime.manifest.marker.prefix);
+    let mut entrypoint = vec![tini, "--".to_owned()];
     let mut command = Vec::new();
     match tools {
         Some(tools) => entrypoint.extend(tools.command("start")),
@@ -124,7 +129,7 @@ pub(super) fn process(content: &Content, platform: Subdir) -> Result<Value, Erro
     Ok(config)
 }
 
-fn variables(content: &Content) -> BTreeMap<String, String> {
+pub(super) fn variables(content: &Content) -> BTreeMap<String, String> {
     let prefix = |part: &super::Part| part.manifest.marker.prefix.clone();
     let bins = [Some(content.user), content.system, Some(content.runtime)];
     let bins = bins.iter().flatten().map(|part| format!("{}/bin", prefix(part)));

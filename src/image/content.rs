@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Error,
+    Error, config,
     member::{Member, Members, add_parents},
 };
 use crate::{
@@ -17,6 +17,8 @@ use crate::{
 /// Where the lock files are.
 pub(super) const LOCK_DIRECTORY: &str = "opt/envlock/lock";
 
+/// The init of a runtime, below its prefix.
+pub(super) const TINI: &str = "bin/tini";
 /// The certificates of a runtime, below its prefix.
 pub(super) const CERTIFICATES: &str = "ssl/cacert.pem";
 
@@ -84,6 +86,12 @@ impl<'a> Content<'a> {
         let name = self.role;
         let failed = |message: String, hint: &str| Err(Error::Role { message, hint: hint.to_owned() });
         let Role { services, secrets, publishes, .. } = self.services;
+        if !self.runtime.has(TINI) {
+            return failed(
+                "the runtime has no init to be the first process of a container".to_owned(),
+                "add tini to the dependencies of the runtime and lock it again",
+            );
+        }
         let refers = |text: &String| text.contains("${");
         let wants_python = services.len() + usize::from(*publishes) > 1
             || !secrets.is_empty()
@@ -175,7 +183,7 @@ impl<'a> Content<'a> {
         let (python, supervisor) = self.programs();
         if let Some(python) = &python {
             let tools = Tools { python, supervisord: supervisor.as_deref() };
-            for (path, text) in cluster::files(self.services, self.cluster, tools) {
+            for (path, text) in cluster::files(self.services, self.cluster, &config::variables(self), tools) {
                 let member = Member::new(files, text.as_bytes(), path == cluster::PROGRAM)?;
                 members.insert(format!("{directory}/{path}"), member);
             }

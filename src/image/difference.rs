@@ -25,9 +25,10 @@ pub fn difference(first: (&Image, Vec<Found>), second: (&Image, Vec<Found>)) -> 
     let digests: BTreeSet<&str> = first.0.layers.iter().map(|layer| layer.digest.as_str()).collect();
     let (shared, new): (Vec<&LayerOf>, Vec<&LayerOf>) =
         second.0.layers.iter().partition(|layer| digests.contains(layer.digest.as_str()));
-    let mut bytes = new.iter().map(|layer| layer.size).sum::<u64>();
+    let mut bytes = new.iter().fold(0_u64, |sum, layer| sum.saturating_add(layer.size));
     if first.0.digest != second.0.digest {
-        bytes += second.0.manifest.config().size() + second.0.descriptor().size();
+        let described = [second.0.manifest.config().size(), second.0.descriptor().size()];
+        bytes = described.into_iter().fold(bytes, u64::saturating_add);
     }
     let whole = |layers: Vec<Found>| super::flatten(layers.into_iter().map(|layer| layer.members));
     let (before, after) = (whole(first.1), whole(second.1));

@@ -8,7 +8,7 @@ use oci_spec::image::{ImageIndexBuilder, MediaType};
 
 use super::{
     Error, Image,
-    archive::{self, Blob},
+    archive::{self, Blob, Layout},
     config, oci,
     read::Archive,
 };
@@ -16,6 +16,13 @@ use super::{
 /// Assembles the images of some archives into one; returns the digest of the index, and hex sha256 and size of the
 /// archive.
 pub fn assemble(archives: &[Archive], time: u32, path: &Path) -> Result<(String, String, u64), Error> {
+    let (digest, layout) = layout(archives, time)?;
+    let (sha256, size) = layout.write(path, time)?;
+    Ok((digest, sha256, size))
+}
+
+/// What the archive of the images of some archives holds, and the digest of its index.
+pub(super) fn layout(archives: &[Archive], time: u32) -> Result<(String, Layout), Error> {
     let mut images: Vec<(&Archive, &Image)> = archives
         .iter()
         .flat_map(|archive| archive.images.iter().map(move |image| (archive, image)))
@@ -78,6 +85,5 @@ pub fn assemble(archives: &[Archive], time: u32, path: &Path) -> Result<(String,
     let mut entry = archive::descriptor(MediaType::ImageIndex, &digest, index.size)?;
     entry.set_annotations(Some(archive::names(&archive::image_name(role))));
     blobs.insert(0, index);
-    let (sha256, size) = archive::write(path, entry, None, blobs, time)?;
-    Ok((digest, sha256, size))
+    Ok((digest, Layout { entry, docker: None, blobs }))
 }

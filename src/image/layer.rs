@@ -43,6 +43,11 @@ pub enum Compression {
 }
 
 impl Compression {
+    /// The one by which a layer of some media type is compressed.
+    pub(super) fn of(media_type: &MediaType) -> Option<Self> {
+        [Self::Gzip, Self::Zstd, Self::None].into_iter().find(|it| it.media_type() == *media_type)
+    }
+
     pub(super) fn media_type(self) -> MediaType {
         match self {
             Self::Gzip => MediaType::ImageLayerGzip,
@@ -89,7 +94,8 @@ pub(super) fn layer(
 fn record_path(planned: &Planned, compression: Compression, time: u32, cache: &Path) -> PathBuf {
     let mut hasher = sha2::Sha256::new();
     // Debug quotes every text, so that none can pretend to be two.
-    hasher.update(format!("{LAYER_FORMAT} {compression:?} {time}"));
+    let version = env!("CARGO_PKG_VERSION");
+    hasher.update(format!("{LAYER_FORMAT} {version} {compression:?} {time}"));
     for (path, member) in &planned.members {
         hasher.update(format!("\n{path:?} {member:?}"));
     }

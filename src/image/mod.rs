@@ -16,8 +16,8 @@ mod read;
 
 use std::path::{Path, PathBuf};
 
-pub use archive::{Built, Options, build, image_name};
-pub use audit::{Audit, Finding, audit, audit_archive, faults, tree_digest};
+pub use archive::{Built, Described, Options, build, describe, image_name};
+pub use audit::{Audit, Finding, audit, audit_archive, faults, time, tree_digest, wanted};
 pub use content::{Content, Part};
 pub use difference::{Difference, difference};
 pub use index::assemble;
@@ -49,14 +49,6 @@ pub enum Error {
     Lost {
         /// A path in the image, or the digest of a layer.
         what: String,
-    },
-    /// Bytes that were about to be written are not what they were.
-    #[error("{} has changed: it does not hold sha256:{digest} any more", path.display())]
-    Damaged {
-        /// Where they are.
-        path: PathBuf,
-        /// The hex sha256 that names them.
-        digest: String,
     },
     /// A file that should be an archive of images is none, or is damaged before its layers begin.
     #[error("{} is not a sound image archive: {reason}", path.display())]
@@ -93,9 +85,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Role { hint, .. } => Some(hint.clone()),
-            Self::Lost { .. } | Self::Damaged { .. } => {
-                Some("run `envlock cache verify`, then try again".to_owned())
-            }
+            Self::Lost { .. } => Some("run `envlock cache verify`, then try again".to_owned()),
             Self::Archive { .. } => Some("build it again with `envlock image build`".to_owned()),
             Self::Push { .. } => Some(
                 "it says why above; `skopeo login` keeps credentials, and options of skopeo follow `--`, such as \

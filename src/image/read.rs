@@ -28,15 +28,16 @@ use crate::{fs, lock::fingerprint::hex, tree::Entry};
 
 /// The files of an archive that describe what is in it.
 const INDEX: &str = "index.json";
-const DOCKER: &str = "manifest.json";
-const DESCRIPTIONS: [&str; 3] = [INDEX, DOCKER, "oci-layout"];
+const DESCRIPTIONS: [&str; 3] = [INDEX, "manifest.json", "oci-layout"];
 
 /// How large a manifest or configuration may be.
 const JSON_LIMIT: u64 = 16 << 20;
 /// How large all files of a layer whose content is kept may be.
 const KEPT_LIMIT: u64 = 64 << 20;
 /// How many bytes a layer may unpack to for each of its own, and how many besides.
-const EXPANSION: (u64, u64) = (100, 512 << 20);
+const EXPANSION: (u64, u64) = (100, 64 << 20);
+/// How many layers an image may have: what engines take.
+const LAYERS: usize = 127;
 
 /// An archive, and the images in it.
 pub struct Archive {
@@ -44,8 +45,6 @@ pub struct Archive {
     pub path: PathBuf,
     /// The images: one for each platform.
     pub images: Vec<Image>,
-    /// Docker's own description of the same image, if there is one.
-    pub docker: Option<Value>,
     /// Members that are neither blobs nor descriptions.
     pub strangers: Vec<String>,
     /// Digests of indexes within.
@@ -175,8 +174,6 @@ impl Archive {
                 strangers.push(name.to_owned());
             }
         }
-        let docker = described.get(DOCKER).map(|bytes| serde_json::from_slice(bytes)).transpose();
-        let docker = docker.map_err(|error| unsound(format!("{DOCKER}: {error}")))?;
         let index = described.remove(INDEX);
         let index =
             index.ok_or_else(|| unsound("it has no index.json, so it is no OCI image layout".to_owned()))?;
@@ -185,7 +182,6 @@ impl Archive {
         let mut archive = Self {
             path: path.to_path_buf(),
             images: Vec::new(),
-            docker,
             strangers,
             indexes: Vec::new(),
             blobs,
@@ -225,6 +221,9 @@ impl Archive {
         let texts = |value: &Value| value.as_str().map(str::to_owned);
         let diff_ids: Vec<_> =
             config["rootfs"]["diff_ids"].as_array().into_iter().flatten().filter_map(texts).collect();
+        if manifest.layers().len() > LAYERS {
+            return Err(self.unsound(format!("its image has more than {LAYERS} layers")));
+        }
         if diff_ids.len() != manifest.layers().len() {
             return Err(self.unsound(format!(
                 "its manifest has {} layers and its configuration {}",
@@ -278,6 +277,11 @@ impl Archive {
         Ok((file.take(size), size))
     }
 
+    /// Whether it is of the kind that holds several platforms.
+    pub(super) fn is_index(&self) -> bool {
+        !self.indexes.is_empty()
+    }
+
     /// The digests of all blobs.
     pub(super) fn blobs(&self) -> impl Iterator<Item = &str> {
         self.blobs.keys().map(String::as_str)
@@ -325,7 +329,12 @@ impl Archive {
                 found.fault = fault(reason, None);
                 if let Some(rest) = self.what_is_left(&layer.digest) {
                     let mut path = None;
-                    let _ = unpack(decoder(rest, &layer.media_type), &mut found, &mut path, u64::MAX);
+                    let _ = unpack(
+                        decoder(rest, &layer.media_type),
+                        &mut found,
+                        &mut path,
+                        EXPANSION.1 + EXPANSION.0 * layer.size.min(self.length),
+                    );
                     found.fault = found.fault.map(|fault| Fault { path, ..fault });
                 }
                 return found;

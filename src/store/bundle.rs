@@ -39,8 +39,7 @@ pub fn create(
     cache: &Path,
 ) -> Result<u64, Error> {
     let failed = |source| Error::Fs(fs::Error::write(path)(source));
-    let file =
-        fs::temporary_in(path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
+    let file = fs::temporary_archive(path)?;
     let mut tar = Builder::new(std::io::BufWriter::with_capacity(1 << 18, file));
     let mut locks: Vec<_> = locks.iter().collect();
     locks.sort();

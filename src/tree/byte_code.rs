@@ -6,7 +6,7 @@
 //! through this machine's.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     ffi::OsString,
     io::{self, BufRead, BufReader, Read},
     path::{Path, PathBuf},
@@ -15,12 +15,10 @@ use std::{
 use rattler::install::PythonInfo;
 use rayon::prelude::*;
 
-use sha2::{Digest, Sha256};
-
 use super::{Entries, Entry, Error, Manifest, Request, TREE_FORMAT, TreePath};
 use crate::{
     fs,
-    lock::fingerprint::of_text,
+    lock::{Kind, fingerprint::of_text},
     store::{Added, Files},
 };
 
@@ -29,8 +27,6 @@ const SCRIPT: &str = include_str!("byte_code.py");
 pub(super) const RECORDS: &str = "byte-code";
 /// How many sources one process compiles.
 const SOURCES_AT_ONCE: usize = 256;
-/// How many groups packages fall into, by a hash of their name.
-const GROUPS: u8 = 64;
 /// How long a line of its output may be: a number and a path.
 const LINE_LIMIT: u64 = 8192;
 
@@ -72,12 +68,13 @@ impl ByteCode {
     pub(super) fn find(
         request: &Request,
         manifest: &Manifest,
+        runtime: &str,
         cache: &Path,
         files: &Files,
         anew: bool,
     ) -> Result<Self, fs::Error> {
         let (mut known, mut missing) = (Vec::new(), Vec::new());
-        for list in lists(request, manifest, cache) {
+        for list in lists(request, manifest, runtime, cache) {
             match if anew { None } else { list.kept(files)? } {
                 Some(compiled) => known.push(compiled),
                 None => missing.push(list),
@@ -155,21 +152,10 @@ pub(super) fn load(record: &Path) -> Result<Option<Compiled>, fs::Error> {
     Ok(fs::read_kept(record)?.and_then(|text| serde_json::from_slice(&text).ok()))
 }
 
-/// Every source of a tree. A list is one process: what its earlier sources leave behind in it must not depend on the
-/// number of cores. A package's sources are always with those of the same packages, so that another version of one
-/// leaves most lists as they were.
-fn lists(request: &Request, manifest: &Manifest, cache: &Path) -> Vec<List> {
-    let names: HashMap<String, &str> =
-        request.packages.iter().map(|package| (package.file_name(), package.name.as_str())).collect();
-    let groups: Vec<u8> = manifest
-        .packages
-        .iter()
-        .map(|file| Sha256::digest(names.get(file).copied().unwrap_or(file))[0] % GROUPS)
-        .collect();
-    let python = request.packages.iter().find(|package| package.name == "python");
-    // What a list's byte-code depends on besides its sources.
-    let base = format!("{TREE_FORMAT} {:?} {:?} {SCRIPT:?}", request.prefix, python.map(|it| &it.sha256));
-    let mut sources: BTreeMap<u8, Vec<(&String, &String)>> = BTreeMap::new();
+/// Every source of a tree. A list is one process, and what its earlier sources leave behind in it may show: so it has
+/// sources of one package alone, and another version of a package changes no other's byte-code.
+fn lists(request: &Request, manifest: &Manifest, runtime: &str, cache: &Path) -> Vec<List> {
+    let mut sources: BTreeMap<Option<u32>, Vec<(&String, &String)>> = BTreeMap::new();
     for (path, (entry, owner)) in &manifest.entries {
         let Entry::File { sha256, .. } = entry else { continue };
         let is_source = Path::new(path).extension().is_some_and(|extension| extension == "py");
@@ -177,10 +163,13 @@ fn lists(request: &Request, manifest: &Manifest, cache: &Path) -> Vec<List> {
         let place = path.rsplit_once('/').map(|(directory, _)| format!("{directory}/__pycache__"));
         let held = manifest.entries.get(place.as_deref().unwrap_or("__pycache__"));
         if is_source && held.is_none_or(|(entry, _)| matches!(entry, Entry::Directory)) {
-            let group = owner.and_then(|owner| groups.get(owner as usize)).copied().unwrap_or_default();
-            sources.entry(group).or_default().push((path, sha256));
+            sources.entry(*owner).or_default().push((path, sha256));
         }
     }
+    // All that runs when it is compiled, besides the sources: Python, what it may load, and the C library.
+    let runs = request.packages.iter().filter(|package| package.kind == Kind::Conda);
+    let runs: Vec<&String> = runs.map(|package| &package.sha256).collect();
+    let base = format!("{TREE_FORMAT} {:?} {runtime:?} {runs:?} {SCRIPT:?}", request.prefix);
     let list = |sources: &[(&String, &String)]| List {
         sources: sources.iter().map(|(path, _)| (*path).clone()).collect(),
         record: cache.join(RECORDS).join(format!("{}.json", of_text(&format!("{base} {sources:?}")))),

@@ -218,15 +218,17 @@ pub fn derive(
 }
 
 impl Tree {
-    /// The byte-code that the store has of an earlier time, and what is to be compiled; with `anew`, all is.
+    /// The byte-code that the store has of an earlier time, and what is to be compiled; with `anew`, all is. `runtime`
+    /// identifies the runtime that Python runs with.
     pub fn byte_code(
         &self,
         request: &Request,
+        runtime: &str,
         cache: &Path,
         files: &Files,
         anew: bool,
     ) -> Result<ByteCode, Error> {
-        Ok(ByteCode::find(request, &self.manifest, cache, files, anew)?)
+        Ok(ByteCode::find(request, &self.manifest, runtime, cache, files, anew)?)
     }
 
     /// What must be materialised to compile what is missing: Python, whatever it may need, and the sources.

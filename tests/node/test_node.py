@@ -58,6 +58,21 @@ class Variables(unittest.TestCase):
         given = dict(image, A="given")
         self.assertEqual(table.environment(whole, service, given)["A"], "given")
 
+    def test_stated_values_refer_to_each_other_and_given_ones_to_nothing(self):
+        image = {"A": "<${B}>", "B": "<${C}>", "C": "c"}
+        whole = a_table(environment=image)
+        self.assertEqual(table.environment(whole, None, dict(image, X="${C}"))["X"], "${C}")
+        self.assertEqual(table.environment(whole, None, image)["A"], "<<c>>")
+        self.assertEqual(table.environment(whole, None, dict(image, B="${C}"))["A"], "<${C}>")
+        circle = {"A": "${B}", "B": "${A}"}
+        with self.assertRaisesRegex(table.Missing, "the variables A, B refer to each other"):
+            table.environment(a_table(environment=circle), None, circle)
+
+    def test_a_service_wins_over_everything_that_came_with_the_image(self):
+        whole = a_table(environment={"PATH": "/image", "TZ": "UTC"})
+        service = dict(whole["services"]["x"], environment={"TZ": "Europe/Berlin"})
+        self.assertEqual(table.environment(whole, service, {"PATH": "/image", "TZ": "UTC"})["TZ"], "Europe/Berlin")
+
     def test_secrets(self):
         with tempfile.TemporaryDirectory() as directory:
             with mock.patch.object(table, "SECRETS", directory):
@@ -66,6 +81,9 @@ class Variables(unittest.TestCase):
                 with self.assertRaisesRegex(table.Missing, "S is not set and cannot be read from"):
                     table.environment(whole, None, image)
                 self.assertEqual(table.environment(whole, None, image, strict=False)["URL"], "redis://:${S}@h")
+                pathlib.Path(directory, "S").write_text("\n")
+                with self.assertRaisesRegex(table.Missing, "S is empty"):
+                    table.environment(whole, None, image)
                 pathlib.Path(directory, "S").write_text("of the file\n\n")
                 self.assertEqual(table.environment(whole, None, image)["URL"], "redis://:of the file\n@h")
                 pathlib.Path(directory, "other").write_text("of the other")
@@ -103,8 +121,10 @@ class Supervision(unittest.TestCase):
 
     def test_what_outlives_supervisor_is_not_waited_for(self):
         began = time.monotonic()
-        code, out, _ = self.run_it("import subprocess; subprocess.Popen(['sleep', '50']); print('done')")
-        self.assertEqual((code, out), (0, "done\n"))
+        orphan = "for i in $(seq 100); do echo $i; sleep 0.5; done"
+        code, out, _ = self.run_it("import subprocess; subprocess.Popen(['sh', '-c', %r]); print('done')" % orphan)
+        self.assertEqual(code, 0)
+        self.assertIn("done\n", out)
         self.assertLess(time.monotonic() - began, 40)
 
     WAITS = (
@@ -142,6 +162,29 @@ class Listener(unittest.TestCase):
 
 
 class Health(unittest.TestCase):
+    def test_what_the_container_was_started_for(self):
+        services = {"a": {}, "b": {}}
+        node = ["tini", "--", "/opt/envlock/role/bin/envlock-node", "start"]
+        for words, expected in [
+            (node, ["a", "b"]),
+            (node + ["a"], ["a"]),
+            (node + ["celery"], []),
+            (node + ["a", "x"], []),
+            (["/sbin/docker-init", "--"] + node + ["b"], ["b"]),
+            (["pause"], ["a", "b"]),
+        ]:
+            with mock.patch("builtins.open", mock.mock_open(read_data="\0".join(words + [""]).encode())):
+                self.assertEqual(health.started(services), expected, words)
+
+    def test_a_secret_is_not_told_of_a_command_that_takes_too_long(self):
+        services = {"x": {"command": ["x"], "environment": {}, "readiness": {"command": ["sleep", "7${S}"]}}}
+        whole = a_table(services=services, secrets=["S"])
+        with mock.patch.object(health, "load", lambda: whole), mock.patch.object(health, "TIMEOUT", 0.2), mock.patch.dict(
+            os.environ, S="1234"
+        ), mock.patch("sys.stdout", io.StringIO()) as said:
+            self.assertEqual(health.main(["x"]), 1)
+        self.assertEqual(said.getvalue(), "x: no answer within 0.2 seconds\n")
+
     def test_commands_and_ports(self):
         environ = dict(os.environ)
         self.assertIsNone(health.ask({}, environ))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::{super::locked::Locked, lock_in, name, read_layers};
+use super::{super::locked::Locked, lock_in, name, printable, read_layers};
 use crate::{
     cli::ImageDiff,
     error::{Error, ExitCode},
@@ -127,5 +127,5 @@ fn describe(packages: &Changes, difference: &Difference, all_files: bool) -> Str
         lines.push(format!("  {:>11} bytes  {}", layer.size, layer.about));
     }
     lines.push(format!("to push: {} bytes", difference.bytes_to_push));
-    lines.join("\n")
+    lines.iter().map(|line| printable(line)).collect::<Vec<_>>().join("\n")
 }

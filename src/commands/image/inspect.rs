@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::name;
+use super::{name, printable};
 use crate::{
     cli::ImageInspect,
     error::{Error, ExitCode},
@@ -82,5 +82,5 @@ fn describe(archive: &Archive, image: &Image) -> String {
             layer.about
         ));
     }
-    lines.join("\n")
+    lines.iter().map(|line| printable(line)).collect::<Vec<_>>().join("\n")
 }

@@ -74,6 +74,11 @@ pub(super) fn lock_in(found: &[Found], files: &Files) -> Result<Option<PathBuf>,
     Ok(Some(directory))
 }
 
+/// A line of a stranger's, without what a terminal would act on.
+fn printable(line: &str) -> String {
+    line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
 /// How an image of an archive is named: by its platform as well where the archive has several.
 fn name(archive: &Archive, image: &Image) -> String {
     let path: &Path = &archive.path;

@@ -29,9 +29,10 @@ pub(super) fn push(arguments: &ImagePush, printer: &Printer) -> Result<ExitCode,
     if archive.images.len() > 1 {
         words.push("--all".to_owned());
     }
+    // Options may hold credentials, so they are not told.
+    printer.note(format_args!("running skopeo copy {source} {destination}"));
     words.extend(arguments.options.iter().cloned());
     words.extend([source, destination.clone()]);
-    printer.note(format_args!("running skopeo {}", words.join(" ")));
     let ended = duct::cmd(skopeo, words).stdout_to_stderr().unchecked().run();
     let ended =
         ended.map_err(|source| crate::fs::Error::Io { action: "run", path: "skopeo".into(), source })?;

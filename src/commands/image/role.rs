@@ -1,5 +1,7 @@
 //! The role that a lock and a name mean, and the trees that its image is made of.
 
+use std::path::Path;
+
 use rattler_conda_types::Subdir;
 
 use super::super::{
@@ -8,6 +10,7 @@ use super::super::{
 };
 use crate::{
     error::Error,
+    fs,
     image::{Content, Part},
     lock::Lock,
     spec::{self, RUNTIME, USER, project},
@@ -69,6 +72,11 @@ impl<'a> Role<'a> {
         [request(&self.runtime, RUNTIME_PREFIX, false), request(&self.user, USER_PREFIX, true)]
             .into_iter()
             .chain(self.system.as_ref().map(|system| request(system, SYSTEM_PREFIX, true)))
+    }
+
+    /// Whether the store has the trees of an earlier time.
+    pub(super) fn is_kept(&self, cache: &Path) -> bool {
+        self.requests().all(|request| fs::exists(&request.kept_manifest(cache)))
     }
 
     /// The trees, from the store or from the artifacts.

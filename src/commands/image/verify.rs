@@ -6,13 +6,14 @@ use serde_json::json;
 
 use super::{
     super::{bundle::lock_files, locked::Locked, trees::Builder},
-    lock_in, look_at_layers, name,
+    lock_in, look_at_layers, name, printable,
     role::Role,
 };
 use crate::{
     cli::ImageVerify,
     error::{Error, ExitCode},
-    image::{self, Archive, Audit, Finding, Found, Image},
+    fs,
+    image::{self, Archive, Audit, Described, Finding, Found, Image},
     lock,
     printer::Printer,
     settings::Settings,
@@ -33,26 +34,42 @@ pub(super) fn verify(
         arguments.archives.iter().map(|path| Archive::open(path)).collect::<Result<Vec<_>, _>>()?;
     let mut audits: Vec<(String, Option<String>, Audit)> = Vec::new();
     for archive in &archives {
+        let (before, mut expected) = (audits.len(), Vec::new());
         for image in &archive.images {
             let found = look_at_layers(archive, image, printer);
             let name = name(archive, image);
-            let mut audit = audit(&name, image, found, arguments, settings, printer)?;
-            audit.findings.extend(image::audit_archive(archive));
+            let (audit, described) = audit(&name, image, found, arguments, settings, printer)?;
             tell(&name, image, &audit, printer);
+            expected.extend(described);
             audits.push((name, image.platform().map(str::to_owned), audit));
+        }
+        let are_sound = audits[before..].iter().all(|(_, _, audit)| audit.findings.is_empty());
+        if are_sound && !arguments.repacked {
+            let time = archive.images.first().map_or(fs::TREE_TIME, image::time);
+            let findings = image::audit_archive(archive, &expected, time)?;
+            findings.iter().for_each(|finding| {
+                printer.warning(format_args!(
+                    "{}: {}",
+                    archive.path.display(),
+                    printable(&finding.to_string())
+                ));
+            });
+            if let Some((_, _, audit)) = audits.last_mut() {
+                audit.findings.extend(findings);
+            }
         }
     }
     let mut differs = audits.iter().any(|(_, _, audit)| !audit.findings.is_empty());
     // Images for several platforms have an environment each.
-    let mut shared: Vec<(&Option<String>, &str)> = Vec::new();
+    let mut shared: Vec<(&Option<String>, &str, &str)> = Vec::new();
     for (name, platform, audit) in &audits {
-        match shared.iter().find(|(other, _)| other == &platform) {
-            None => shared.push((platform, &audit.tree_digest)),
-            Some((_, digest)) if *digest != audit.tree_digest => {
+        match shared.iter().find(|(other, _, _)| other == &platform) {
+            None => shared.push((platform, &audit.tree_digest, name)),
+            Some((_, digest, first)) if *digest != audit.tree_digest => {
                 differs = true;
                 printer.warning(format_args!(
-                    "{name} has another environment than {}: treeDigest {} instead of {digest}",
-                    audits[0].0, audit.tree_digest
+                    "{name} has another environment than {first}: treeDigest {} instead of {digest}",
+                    audit.tree_digest
                 ));
             }
             Some(_) => {}
@@ -76,7 +93,7 @@ pub(super) fn verify(
         return Ok(ExitCode::Differs);
     }
     if !arguments.json {
-        for (platform, digest) in shared {
+        for (platform, digest, _) in shared {
             match platform {
                 Some(platform) if audits.iter().any(|(_, other, _)| other.as_ref() != Some(platform)) => {
                     printer.data(format_args!("identical on {platform}: treeDigest {digest}"))?;
@@ -100,7 +117,7 @@ fn audit(
     arguments: &ImageVerify,
     settings: &Settings,
     printer: &Printer,
-) -> Result<Audit, Error> {
+) -> Result<(Audit, Option<Described>), Error> {
     let usage = |message: String, hint: &str| Error::from(spec::Error::usage(message, hint));
     let files = Files::open(&settings.cache)?;
     let directory = match &arguments.lock {
@@ -115,7 +132,7 @@ fn audit(
             let hint = "say with --lock DIR which lock it should be of";
             return Err(usage(format!("{name} has no lock inside"), hint));
         }
-        return Ok(Audit { findings, ..Audit::default() });
+        return Ok((Audit { findings, ..Audit::default() }, None));
     };
     let locked = Locked::load(&directory.join(lock::NIX_FILE))?;
     let role_name = image.role().ok_or_else(|| {
@@ -125,17 +142,30 @@ fn audit(
         )
     })?;
     let role = Role::find(&locked, role_name, image.platform())?;
+    // A lock names a Python, which would be run to compile byte-code: one that nobody here knows is not.
+    let is_trusted = arguments.lock.is_some() || arguments.trust_lock;
+    if !is_trusted && !role.is_kept(&settings.cache) {
+        return Err(usage(
+            format!("{name} is of a lock that was not built on this machine"),
+            "name the lock that it should be of (--lock DIR), or let what it names itself be fetched and run (--trust-lock)",
+        ));
+    }
     let builder = Builder::new(&locked, &arguments.source, settings, printer)?;
-    let trees = role.trees(&builder, &files, arguments.rebuild)?;
+    let trees = role.trees(&builder, &files, arguments.rebuild && is_trusted)?;
     let lock = lock_files(&locked)?;
     let content = role.content(&trees, &lock);
     let planned = image::plan(&content, &files)?;
-    Ok(image::audit(image, found, &content, &planned, role.platform())?)
+    let waiting = printer.waiting("deriving layers");
+    let count = planned.len();
+    let progress = |done| waiting.on(format!("deriving {done} of {count} layers"));
+    let options = image::wanted(image, role.platform());
+    let described = image::describe(&content, &planned, options, &settings.cache, &files, &progress)?;
+    Ok((image::audit(image, found, &content, &planned, &described), Some(described)))
 }
 
 fn tell(name: &str, image: &Image, audit: &Audit, printer: &Printer) {
     for finding in audit.findings.iter().take(TOLD) {
-        printer.warning(format_args!("{name}: {finding}"));
+        printer.warning(format_args!("{name}: {}", printable(&finding.to_string())));
     }
     if audit.findings.len() > TOLD {
         printer.warning(format_args!("{name}: and {} more", audit.findings.len() - TOLD));

@@ -6,7 +6,7 @@ use super::{
     nix::{attribute, read_strings, set, strings, texts},
     nix_value::Value,
 };
-use crate::spec::project::{Cluster, Readiness, Role, Service, User, is_name, volume_fault};
+use crate::spec::project::{Cluster, Readiness, Role, Service, User, is_name, is_user, volume_fault};
 
 /// What the project says of its cluster; an empty set if nothing.
 pub(super) fn cluster(cluster: Option<&Cluster>) -> Value {
@@ -74,7 +74,6 @@ pub(super) fn read_role(value: &Value) -> Result<Role, String> {
         }
         services.insert(name.clone(), read_service(value).map_err(|error| format!("{name}: {error}"))?);
     }
-    let user = value.get("user").ok_or("`user` is missing")?;
     Ok(Role {
         system: None,
         services,
@@ -82,18 +81,15 @@ pub(super) fn read_role(value: &Value) -> Result<Role, String> {
         secrets: texts(value, "secrets")?,
         ports: read_ports(value)?,
         volumes: read_volumes(value)?,
-        user: User {
-            name: attribute(user, "name").and_then(|name| {
-                if name.contains([':', '\n', '/']) {
-                    Err("`user.name` is no name".to_owned())
-                } else {
-                    Ok(name)
-                }
-            })?,
-            id: number(user, "id")?,
-        },
+        user: read_user(value)?,
         publishes: boolean(value, "publishes")?,
     })
+}
+
+fn read_user(role: &Value) -> Result<User, String> {
+    let value = role.get("user").ok_or("`user` is missing")?;
+    let user = User { name: attribute(value, "name")?, id: number(value, "id")? };
+    if is_user(&user.name, user.id) { Ok(user) } else { Err("`user` cannot run services".to_owned()) }
 }
 
 fn read_service(value: &Value) -> Result<Service, String> {

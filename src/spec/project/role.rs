@@ -189,25 +189,28 @@ fn within(path: &str, directory: &str) -> bool {
     path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'))
 }
 
+/// Whether a user of services can have a name and a number.
+pub fn is_user(name: &str, id: u32) -> bool {
+    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    let begins = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
+    begins && name.len() <= 32 && name.chars().all(legal) && name != "root" && (1..=65_533).contains(&id)
+}
+
 fn user(file: &str, node: &Node) -> Result<User, Problem> {
     let entries = mapping(file, node, "user")?;
     known_keys(file, entries, &USER_KEYS)?;
     let mut user = User::default();
     for (key, node) in entries {
         if key.name == "name" {
-            let name = string(file, node, "`name`")?;
-            let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-            let begins = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
-            if !begins || name.len() > 32 || !name.chars().all(legal) || name == "root" {
+            string(file, node, "`name`")?.clone_into(&mut user.name);
+            if !is_user(&user.name, 1) {
                 return Err(node
-                    .problem(file, format!("`{name}` cannot be the user of services"))
+                    .problem(file, format!("`{}` cannot be the user of services", user.name))
                     .with_hint("use lower-case letters, digits, `-` and `_`"));
             }
-            name.clone_into(&mut user.name);
         } else {
             let id = if let Value::Number(text) = &node.value { text.parse::<u32>().ok() } else { None };
-            let id = id.filter(|id| (1..=65_533).contains(id));
-            user.id = id.ok_or_else(|| {
+            user.id = id.filter(|id| is_user("a", *id)).ok_or_else(|| {
                 node.problem(file, "the number of a user is from 1 to 65533; services do not run as root")
                     .with_hint("write `id: 50000`")
             })?;

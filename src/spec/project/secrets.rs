@@ -6,8 +6,11 @@
 use super::super::{Problem, yaml::Node};
 
 /// Words in the name of a variable or an option that holds a secret.
-const WORDS: [&str; 9] = [
+const WORDS: [&str; 12] = [
     "password",
+    "passphrase",
+    "_pwd",
+    "cli_auth",
     "passwd",
     "secret",
     "token",
@@ -20,7 +23,9 @@ const WORDS: [&str; 9] = [
 /// Options that hold one under another name.
 const OPTIONS: [&str; 2] = ["--requirepass", "--masterauth"];
 /// Endings of names that say where a secret is, not what it is.
-const PLACES: [&str; 5] = ["_file", "_path", "_cmd", "_secret", "_name"];
+const PLACES: [&str; 4] = ["_file", "_path", "_cmd", "_name"];
+/// Endings of Airflow's variables that name a secret of its back end.
+const AIRFLOW_PLACES: [&str; 4] = ["_conn_secret", "_key_secret", "_password_secret", "_url_secret"];
 
 const HINT: &str = "it would be readable in the lock and in every image: name the variable below a role's `secrets:` \
                     in envlock.yml, and write `${NAME}` where its value belongs";
@@ -62,13 +67,22 @@ pub(super) fn check_command(file: &str, nodes: &[Node], words: &[String]) -> Res
 /// Refuses a text with a password in a URL.
 pub(super) fn check_text(file: &str, node: &Node, text: &str) -> Result<(), Problem> {
     for (at, _) in text.match_indices("://") {
-        let authority = text[at + 3..].split(['/', '?', '#', ' ', '\'', '"']).next().unwrap_or_default();
-        let password = authority.rsplit_once('@').and_then(|(user, _)| user.split_once(':'));
-        if password.is_some_and(|(_, password)| !password.is_empty() && !password.starts_with("${")) {
+        let rest = text[at + 3..].split([' ', '\'', '"']).next().unwrap_or_default();
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let user_info = authority.rsplit_once('@').and_then(|(user, _)| user.split_once(':'));
+        let in_query = rest.split(['?', '&']).skip(1).filter_map(|part| part.split_once('='));
+        let in_query = in_query.filter(|(name, _)| is_secret_name(name)).map(|(_, value)| value);
+        let mut passwords = user_info.map(|(_, password)| password).into_iter().chain(in_query);
+        if passwords.any(|password| !password.is_empty() && !is_reference(password)) {
             return Err(literal(file, node, "a URL"));
         }
     }
     Ok(())
+}
+
+/// Whether a value is taken from a variable, and from nothing that is written here.
+fn is_reference(value: &str) -> bool {
+    value.starts_with("${") && value.split(":-").skip(1).all(|default| default.starts_with('}'))
 }
 
 fn is_secret_name(name: &str) -> bool {
@@ -79,7 +93,11 @@ fn is_secret_name(name: &str) -> bool {
 /// Whether a variable or option says where the secret is.
 fn is_place(name: &str, value: &str) -> bool {
     let name = name.to_ascii_lowercase().replace('-', "_");
-    value.starts_with("${") || value.starts_with('/') || PLACES.iter().any(|ending| name.ends_with(ending))
+    let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
+    // A key in base64 may begin like a path; a path does not end like a key.
+    let path = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
+    let is_path = value.starts_with('/') && value.chars().all(path);
+    is_reference(value) || is_path || ends(&PLACES) || name.starts_with("airflow__") && ends(&AIRFLOW_PLACES)
 }
 
 fn literal(file: &str, node: &Node, what: &str) -> Problem {
@@ -105,6 +123,25 @@ mod tests {
         assert!(!refused("REDIS_PASSWORD_FILE", "redis.txt"));
         assert!(!refused("AIRFLOW__CORE__FERNET_KEY_CMD", "cat key"));
         assert!(!refused("MESSAGE", "mail me@host: soon"));
+        for (name, value) in [
+            ("CLIENT_SECRET", "x"),
+            ("AIRFLOW__API_AUTH__JWT_SECRET", "x"),
+            ("DB_PASSWORD", "${X:-hunter2}"),
+            ("BROKER", "unix:///r.sock?password=hunter2"),
+            ("BROKER", "redis://:${X:-hunter2}@h"),
+            ("REDISCLI_AUTH", "x"),
+            ("FERNET_KEY", "/abcdefghijklmnopqrstuvwxyzabcdefghijklmnop="),
+        ] {
+            assert!(refused(name, value), "{name}");
+        }
+        for (name, value) in [
+            ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_SECRET", "airflow/db"),
+            ("DB_PASSWORD", "${X:-}"),
+            ("BROKER", "unix:///r.sock?password=${PASSWORD}&db=1"),
+            ("FERNET_KEY", "/run/secrets/fernet-key"),
+        ] {
+            assert!(!refused(name, value), "{name}");
+        }
         let command = |words: &[&str]| {
             let nodes: Vec<_> = words.iter().map(|_| node.clone()).collect();
             let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();

@@ -15,7 +15,7 @@ import socket
 import stat
 import time
 
-from .table import ROLE, environment, expand, load, say
+from .table import ROLE, Missing, environment, expand, load, say
 
 ENVIRONMENT = os.path.join(os.path.dirname(ROLE), "env")
 BUILT = os.path.join(os.path.dirname(ROLE), "tree-digest")
@@ -73,7 +73,7 @@ class Board:
         url = expand(cluster["broker"], environ)
         self.client = redis.Redis.from_url(url, socket_timeout=10, socket_connect_timeout=10)
         # Without the password.
-        self.where = url.rpartition("@")[2].split("://")[-1]
+        self.where = url.partition("?")[0].rpartition("@")[2].split("://")[-1]
         self.cluster = cluster["name"]
         self.digests = "envlock:%s:tree-digests" % self.cluster
         self.nodes = "envlock:%s:nodes" % self.cluster
@@ -149,10 +149,14 @@ def wait(cluster, environ):
 def publish(_words):
     """Keeps this node's treeDigest published, also after a Redis that has forgotten it."""
     table = load()
-    environ = environment(table, None, os.environ)
+    try:
+        environ = environment(table, None, os.environ)
+        board, teller = Board(table["cluster"], environ), Teller()
+    except Missing as error:
+        say(error)
+        return 78
     own = own_digest(mode_of(environ))
     wanted = {own} | set(DIGEST.findall(environ.get("ENVLOCK_ALSO_ADMIT", "")))
-    board, teller = Board(table["cluster"], environ), Teller()
     while True:
         try:
             board.announce(own)

@@ -15,14 +15,17 @@ def main(words):
     """Asks the services that are named, or those that this container was started for."""
     table = load()
     services = table["services"]
-    names = words or started(services) or sorted(services)
+    names = words or started(services)
     for name in names:
         try:
             service = services[name]
             reason = ask(service["readiness"], environment(table, service, os.environ))
         except KeyError:
             reason = "there is no such service"
-        except (Missing, OSError, subprocess.SubprocessError) as error:
+        except subprocess.TimeoutExpired:
+            # Not with its words, which may hold a secret.
+            reason = "no answer within %s seconds" % TIMEOUT
+        except (Missing, OSError) as error:
             reason = str(error)
         if reason:
             print("%s: %s" % (name, reason))
@@ -31,10 +34,14 @@ def main(words):
 
 
 def started(services):
-    """The service that the container was started for, if it was for one: the first process knows."""
+    """The services that the container was started for, which its first process knows: none for another command."""
     with open("/proc/1/cmdline", "rb") as file:
         words = file.read().decode(errors="replace").split("\0")[:-1]
-    return words[-1:] if words[-2:-1] == ["start"] and words[-1] in services else []
+    programs = [index for index, word in enumerate(words) if word.endswith("/envlock-node")]
+    asked = words[programs[0] + 2 :] if programs else []
+    if not asked:
+        return sorted(services)
+    return asked if len(asked) == 1 and asked[0] in services else []
 
 
 def ask(readiness, environ):
@@ -42,8 +49,10 @@ def ask(readiness, environ):
     if "tcp" in readiness:
         socket.create_connection(("127.0.0.1", readiness["tcp"]), TIMEOUT).close()
     elif "http" in readiness:
+        # A proxy is for other hosts.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with urllib.request.urlopen(expand(readiness["http"], environ), timeout=TIMEOUT):
+            with opener.open(expand(readiness["http"], environ), timeout=TIMEOUT):
                 return None
         except urllib.error.HTTPError as error:
             return "answers with status %s" % error.code

@@ -3,6 +3,7 @@
 A service or a command takes the place of this process, so its signals and its exit code are its own.
 """
 import os
+import signal
 import sys
 
 from . import guard, supervise
@@ -44,6 +45,9 @@ def start(name, table):
 def become(words, environ):
     """Becomes a program."""
     sys.stdout.flush()
+    # Python ignores them, and what is ignored stays so.
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
     try:
         os.execvpe(words[0], words, environ)
     except OSError as error:

@@ -8,6 +8,7 @@ import selectors
 import signal
 import subprocess
 import sys
+import time
 
 from .table import say
 
@@ -18,22 +19,27 @@ GAVE_UP = signal.SIGUSR1
 
 def main(table):
     """Runs supervisor; returns 0 if it was told to stop, and 1 if a service gave up."""
-    gave_up = []
-    environ = dict(os.environ, ENVLOCK_SUPERVISED_BY=str(os.getpid()))
-    process = subprocess.Popen(
-        table["supervisor"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ
-    )
+    gave_up, started, early = [], [], []
 
     def forward(number, _frame):
         if number == GAVE_UP:
             gave_up.append(True)
             say("a service does not start again and again: this node ends")
             number = signal.SIGTERM
-        if process.poll() is None:
-            process.send_signal(number)
+        if not started:
+            early.append(number)
+        elif started[0].poll() is None:
+            started[0].send_signal(number)
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, GAVE_UP):
         signal.signal(number, forward)
+    environ = dict(os.environ, ENVLOCK_SUPERVISED_BY=str(os.getpid()))
+    process = subprocess.Popen(
+        table["supervisor"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ
+    )
+    started.append(process)
+    for number in early:
+        process.send_signal(number)
     relay(process)
     code = process.wait()
     return 1 if gave_up else code if code >= 0 else 128 - code
@@ -44,11 +50,13 @@ def relay(process):
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ, sys.stdout.fileno())
         selector.register(process.stderr, selectors.EVENT_READ, sys.stderr.fileno())
+        end = None
         while selector.get_map():
-            ended = process.poll() is not None
-            ready = selector.select(LAST_WORDS)
-            if ended and not ready:
+            if end is None and process.poll() is not None:
+                end = time.monotonic() + LAST_WORDS
+            if end is not None and time.monotonic() >= end:
                 return
+            ready = selector.select(LAST_WORDS)
             for key, _events in ready:
                 piece = os.read(key.fd, 1 << 16)
                 if not piece:

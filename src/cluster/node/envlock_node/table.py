@@ -31,7 +31,8 @@ def read_secret(name, environ):
         return environ[name]
     path = environ.get(name + "_FILE", os.path.join(SECRETS, name))
     try:
-        with open(path, encoding="utf-8") as file:
+        # Whatever bytes it has.
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
             value = file.read()
     except OSError as error:
         raise Missing(
@@ -39,7 +40,10 @@ def read_secret(name, environ):
             "it in %s_FILE" % (name, path, error.strerror, name)
         )
     # An editor's last newline is not part of a password.
-    return value[:-1] if value.endswith("\n") else value
+    value = value[:-1] if value.endswith("\n") else value
+    if not value:
+        raise Missing("%s is empty: %s holds nothing" % (name, path))
+    return value
 
 
 def expand(text, environ):
@@ -61,29 +65,42 @@ def expand(text, environ):
 def environment(table, service, environ, strict=True):
     """The variables of a service, or of a command of the user's if `service` is None.
 
-    What is given at run time wins over the service's, and the service's over the role's. Without `strict` a secret that
-    is not there is left out, and what refers to it stays as it is.
+    What is given at run time wins over the service's, and the service's over the image's. Stated values may refer to each
+    other; what is given or secret is taken as it is. Without `strict` a secret that is not there is left out, and what
+    refers to it stays as it is.
     """
-    result = dict(environ)
+    # What came with the image is stated; any other value was given at run time.
+    stated = {name: value for name, value in table["environment"].items() if environ.get(name, value) == value}
+    given = {name: value for name, value in environ.items() if name not in stated}
+    for name, value in (service["environment"] if service else {}).items():
+        if name not in given:
+            stated[name] = value
     for name in table["secrets"]:
         try:
-            result[name] = read_secret(name, environ)
+            given[name] = read_secret(name, given)
+            stated.pop(name, None)
         except Missing:
             if strict:
                 raise
-    stated = dict(table["environment"])
-    of_service = service["environment"] if service else {}
-    for name, value in of_service.items():
-        # The role's own value came with the image; any other was given at run time.
-        if name not in environ or environ[name] == stated.get(name):
-            stated[name] = result[name] = value
-    for name, value in stated.items():
-        if result.get(name, value) == value:
-            try:
-                result[name] = expand(value, result)
-            except Missing:
-                if strict:
-                    raise
+    result = dict(given)
+
+    def settle(name, above):
+        if name in result or name not in stated:
+            return
+        if name in above:
+            raise Missing("the variables %s refer to each other" % ", ".join(above))
+        value = stated[name]
+        try:
+            for match in REFERENCE.finditer(value):
+                settle(match.group(1), above + [name])
+            result[name] = expand(value, result)
+        except Missing:
+            if strict:
+                raise
+            result[name] = value
+
+    for name in stated:
+        settle(name, [])
     return result
 
 
