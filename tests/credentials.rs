@@ -171,3 +171,21 @@ fn an_empty_variable_is_none() {
     assert_eq!(output.status.code(), Some(4));
     assert_eq!(server.requests(), "");
 }
+
+/// The lock for Nix knows no credentials; the files beside it say which variables have them.
+#[test]
+fn an_image_of_a_private_channel() {
+    let Some((server, host)) = server(&format!("token:*:{SECRET}")) else { return };
+    let environment = |packages: &str| {
+        format!("channels: [\"http://{host}/t/$CONDA_TOKEN/debian\"]\ndependencies: [{packages}]\n")
+    };
+    let place = Place::with(&environment("tini"));
+    place.put("runtime.yml", environment("sysroot_linux-64, tini"));
+    place.put("envlock.yml", "environment: env.yml\nruntime: runtime.yml\nroles: {worker: {}}\n");
+    for arguments in [&["convert"][..], &["image", "build", "worker"]] {
+        let output = place.command(arguments).env("CONDA_TOKEN", SECRET).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{said}\n{}", server.requests());
+        no_leaks(&place, &said, None);
+    }
+}

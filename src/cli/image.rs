@@ -84,6 +84,7 @@ pub struct ImageInspect {
 /// `envlock image verify`.
 #[derive(Args, Debug)]
 #[command(after_help = VERIFY_EXAMPLES)]
+#[allow(clippy::struct_excessive_bools, reason = "switches of a command line")]
 pub struct ImageVerify {
     /// Archives of images
     #[arg(value_name = "FILE", required = true)]

@@ -116,6 +116,18 @@ impl Locked {
         })
     }
 
+    /// With the channels that the `conda-lock.yml` files beside an `envlock.nix` name: they say which variables hold
+    /// credentials. Only for a lock that is the user's own: it decides which variables are sent where.
+    pub(super) fn with_channels(mut self) -> Result<Self, Error> {
+        for environment in &self.environments {
+            let path = self.directory.join(lock::file_name(&environment.name));
+            let Some(text) = fs::read_own(&path)? else { continue };
+            let stated = conda_lock::read(&path, &environment.name, &text)?;
+            self.channels.extend(stated.channels.into_iter().filter(|it| !it.used_env_vars.is_empty()));
+        }
+        Ok(self)
+    }
+
     /// One environment (the lock's own, or the user environment) on one platform (this machine's).
     pub(super) fn choose(
         &self,

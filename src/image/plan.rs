@@ -1,7 +1,7 @@
 //! Which layer holds what.
 //!
 //! A package that is large has a layer of its own; the others share a fixed number of layers, chosen by a hash of their
-//! name. So a new version of one package changes one of these layers, and every other is pushed and pulled no more.
+//! name. So a new version of one package changes one of these layers, and no other is pushed again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

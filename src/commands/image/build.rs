@@ -31,7 +31,7 @@ pub(super) fn build(
         directory if directory.is_dir() => fs::normal(&directory.join(lock::NIX_FILE)),
         file => file.clone(),
     };
-    let locked = Locked::load(&nix)?;
+    let locked = Locked::load(&nix)?.with_channels()?;
     let role = Role::find(&locked, &arguments.role, arguments.platform.as_deref())?;
     let output = arguments.output.clone();
     let output = output.unwrap_or_else(|| PathBuf::from(format!("{}-image.tar", role.name)));

@@ -47,13 +47,10 @@ pub(super) fn verify(
         if are_sound && !arguments.repacked {
             let time = archive.images.first().map_or(fs::TREE_TIME, image::time);
             let findings = image::audit_archive(archive, &expected, time)?;
-            findings.iter().for_each(|finding| {
-                printer.warning(format_args!(
-                    "{}: {}",
-                    archive.path.display(),
-                    printable(&finding.to_string())
-                ));
-            });
+            for finding in &findings {
+                let finding = printable(&finding.to_string());
+                printer.warning(format_args!("{}: {finding}", archive.path.display()));
+            }
             if let Some((_, _, audit)) = audits.last_mut() {
                 audit.findings.extend(findings);
             }
@@ -135,6 +132,7 @@ fn audit(
         return Ok((Audit { findings, ..Audit::default() }, None));
     };
     let locked = Locked::load(&directory.join(lock::NIX_FILE))?;
+    let locked = if arguments.lock.is_some() { locked.with_channels()? } else { locked };
     let role_name = image.role().ok_or_else(|| {
         usage(
             format!("{name} does not say which role it is of"),
