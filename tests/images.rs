@@ -626,6 +626,51 @@ fn init_writes_what_the_example_has() {
     );
 }
 
+/// As root, a rename would take the place of a device for everybody.
+#[test]
+fn no_output_takes_the_place_of_what_is_no_file() {
+    let place = locked();
+    for output in ["/dev/null", "/dev/stdout", ".", "channel"] {
+        for arguments in
+            [&["image", "build", "worker"][..], &["sbom", "--format", "spdx"], &["render", "compose"]]
+        {
+            let ran = place.run(&[arguments, &["-o", output]].concat()).expect(5);
+            assert!(
+                ran.stderr.contains(&format!("cannot write {output}: it is not a regular file")),
+                "{}",
+                ran.stderr
+            );
+            assert!(ran.stderr.contains("\nhint: name a file"), "{}", ran.stderr);
+        }
+    }
+    assert!(!std::fs::metadata("/dev/null").unwrap().is_file());
+}
+
+#[test]
+fn builds_at_once_and_builds_that_are_killed_leave_one_archive() {
+    let place = locked();
+    let first = build(&place, &["worker", "-o", "first.tar"]);
+    for pause in [0, 5, 10, 15, 20, 30, 50, 80] {
+        let mut child = place.command(&["image", "build", "worker", "--rebuild", "--quiet"]).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(pause));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if let Some(bytes) = place.files().get("worker-image.tar") {
+            assert!(*bytes == place.files()["first.tar"]);
+        }
+    }
+    let mut children: Vec<_> = (0..4)
+        .map(|_| place.command(&["image", "build", "worker", "--rebuild", "--quiet"]).spawn().unwrap())
+        .collect();
+    // Whatever else writes beside them.
+    place.run(&["render", "compose", "-o", "compose.yml"]).expect(0);
+    place.run(&["convert"]).expect(0);
+    assert!(children.iter_mut().all(|child| child.wait().unwrap().success()));
+    assert_eq!(build(&place, &["worker"])["archive_sha256"], first["archive_sha256"]);
+    let left: Vec<_> = place.files().into_keys().filter(|name| name.starts_with(".envlock")).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
 #[test]
 fn no_secret_enters_an_image() {
     let place = locked();

@@ -105,6 +105,9 @@ impl Error {
                 ErrorKind::AlreadyExists | ErrorKind::NotADirectory if *action == "write" => {
                     "a file is in the way: name a directory"
                 }
+                ErrorKind::InvalidInput if *action == "write" => {
+                    "name a file that is there, or that can be made"
+                }
                 ErrorKind::StorageFull => "free some space; nothing was changed",
                 ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem if *action == "write" => {
                     "make the directory writable or choose another with -o; nothing was changed"
@@ -257,6 +260,7 @@ pub fn temporary_in(directory: &Path) -> Result<NamedTempFile, Error> {
 /// Creates a temporary file beside `path` that is to become it, by [`publish`], and is locked until then. What killed
 /// processes left of earlier ones goes.
 pub fn temporary_archive(path: &Path) -> Result<NamedTempFile, Error> {
+    can_become(path)?;
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -290,8 +294,18 @@ pub fn scratch_in(directory: &Path) -> Result<TempDir, Error> {
     tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(directory).map_err(Error::io("write", directory))
 }
 
+/// Refuses what a file must not take the place of: a directory, or a device, /dev/null of everybody.
+fn can_become(path: &Path) -> Result<(), Error> {
+    if path.file_name().is_some() && !std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Ok(());
+    }
+    let source = io::Error::new(ErrorKind::InvalidInput, "it is not a regular file");
+    Err(Error::Io { action: "write", path: path.to_path_buf(), source })
+}
+
 /// Gives a finished temporary file its name, with the permissions that a new file would have.
 pub fn publish(file: NamedTempFile, path: &Path) -> Result<(), Error> {
+    can_become(path)?;
     settle(&file, path)?;
     file.persist(path).map(drop).map_err(|error| Error::io("write", path)(error.error))
 }
