@@ -95,7 +95,7 @@ pub struct ImageVerify {
     /// Believe the lock in an image, though it was not built on this machine: fetches what it names, and runs its Python
     #[arg(long, conflicts_with = "lock")]
     pub trust_lock: bool,
-    /// Accept an archive that another tool has packed; the images that its index.json names are verified
+    /// Accept an archive that another tool has packed: the images that its index.json names are verified, not the rest
     #[arg(long)]
     pub repacked: bool,
     /// Derive what should be there from the artifacts again, whatever the cache has kept

@@ -63,6 +63,8 @@ pub struct Described {
     pub layers: Vec<String>,
     /// Its configuration.
     pub(super) config: Value,
+    /// Digest of that.
+    pub(super) config_digest: String,
     pub(super) layout: Layout,
 }
 
@@ -106,6 +108,7 @@ pub fn describe(
         "RepoTags": [name],
         "Layers": layers.iter().map(|layer| blob_path(&layer.digest)).collect::<Vec<_>>(),
     }]);
+    let config_digest = config.digest.clone();
     let mut blobs = vec![config, manifest];
     blobs.extend(layers.iter().map(|layer| Blob {
         digest: layer.digest.clone(),
@@ -116,6 +119,7 @@ pub fn describe(
         image,
         layers: layers.into_iter().map(|layer| layer.digest).collect(),
         config: configuration,
+        config_digest,
         layout: Layout { entry, docker: Some(docker), blobs },
     })
 }

@@ -86,7 +86,10 @@ impl Error {
         match self {
             Self::Role { hint, .. } => Some(hint.clone()),
             Self::Lost { .. } => Some("run `envlock cache verify`, then try again".to_owned()),
-            Self::Archive { .. } => Some("build it again with `envlock image build`".to_owned()),
+            Self::Archive { .. } => Some(
+                "build it again with `envlock image build`, or fetch it with `skopeo copy docker://NAME oci-archive:FILE`"
+                    .to_owned(),
+            ),
             Self::Push { .. } => Some(
                 "it says why above; `skopeo login` keeps credentials, and options of skopeo follow `--`, such as \
                  `-- --dest-tls-verify=false`"

@@ -44,6 +44,22 @@ fn skopeo_and_umoci_accept_the_archive() {
             .run()
             .unwrap();
     }
+    // What skopeo packs is still the image, though packed otherwise.
+    let repacked = work.path().join("repacked.tar");
+    let (from, to) = (archive(images, "worker"), format!("oci-archive:{}:latest", repacked.display()));
+    duct::cmd!("skopeo", "copy", "--quiet", format!("oci-archive:{}", from.display()), to)
+        .stdout_null()
+        .run()
+        .unwrap();
+    images.run(&["image", "verify", repacked.to_str().unwrap()]).expect(1);
+    let ran = images.run(&["image", "verify", repacked.to_str().unwrap(), "--repacked"]).expect(0);
+    assert!(ran.stdout.starts_with("identical: treeDigest "), "{}", ran.stdout);
+    // What Docker saves is no such archive.
+    let saved = work.path().join("saved.tar");
+    docker(&["save", "--output", saved.to_str().unwrap(), "worker-image:latest"]);
+    let ran = images.run(&["image", "verify", saved.to_str().unwrap()]).expect(2);
+    assert!(ran.stderr.contains("it has no index.json"), "{}", ran.stderr);
+
     // Docker's own kind of archive is in the same file.
     let docker_archive = format!("docker-archive:{}", archive(images, "worker").display());
     duct::cmd!("skopeo", "inspect", docker_archive).stdout_null().run().unwrap();

@@ -158,7 +158,8 @@ fn audit(
     let progress = |done| waiting.on(format!("deriving {done} of {count} layers"));
     let options = image::wanted(image, role.platform());
     let described = image::describe(&content, &planned, options, &settings.cache, &files, &progress)?;
-    Ok((image::audit(image, found, &content, &planned, &described), Some(described)))
+    let audit = image::audit(image, found, &content, &planned, &described, arguments.repacked);
+    Ok((audit, Some(described)))
 }
 
 fn tell(name: &str, image: &Image, audit: &Audit, printer: &Printer) {
