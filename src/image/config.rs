@@ -139,6 +139,10 @@ pub(super) fn variables(content: &Content) -> BTreeMap<String, String> {
         ("LANG".to_owned(), "C.UTF-8".to_owned()),
         ("PATH".to_owned(), bins.chain(own).collect::<Vec<_>>().join(":")),
     ]);
+    if content.programs().0.is_some() {
+        // Logs are read while they are written.
+        variables.insert("PYTHONUNBUFFERED".to_owned(), "1".to_owned());
+    }
     if content.runtime.manifest.entries.contains_key(CERTIFICATES) {
         // Whatever place an OpenSSL was built for.
         variables.insert("SSL_CERT_FILE".to_owned(), format!("{}/{CERTIFICATES}", prefix(&content.runtime)));

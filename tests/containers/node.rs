@@ -29,6 +29,8 @@ fn commands_end_as_they_end() {
     assert_eq!((code, err.trim()), (1, "no"));
     let (code, _, err) = run(&network, "worker-image", &[], &["sh"]);
     assert!(code == 127 && err.contains("cannot run sh: No such file or directory"), "{code} {err}");
+    let (code, _, err) = run(&network, "worker-image", &[], &["envlock-node", "nonsense"]);
+    assert!(code == 2 && err.starts_with("usage: envlock-node start"), "{code} {err}");
     // Who it is, and what it may write.
     let script = "import os, pwd; print(os.getuid(), pwd.getpwuid(os.getuid()).pw_name, os.getcwd(), os.environ['HOME'])";
     let (_, out, _) = run(&network, "worker-image", &[], &["python", "-c", script]);

@@ -8,5 +8,13 @@ from envlock_node import fatal, guard, health, start
 
 COMMANDS = {"start": start.main, "health": health.main, "publish": guard.publish, "fatal": fatal.main}
 
+USAGE = """usage: envlock-node start [SERVICE | COMMAND…]   start all services of the role, one, or a command
+       envlock-node health [SERVICE…]            say whether services do their work
+"""
+
 if __name__ == "__main__":
-    sys.exit(COMMANDS[sys.argv[1]](sys.argv[2:]))
+    command = COMMANDS.get(sys.argv[1]) if sys.argv[1:] else None
+    if command is None:
+        sys.stderr.write(USAGE)
+        sys.exit(2)
+    sys.exit(command(sys.argv[2:]))
