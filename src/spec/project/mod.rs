@@ -100,6 +100,15 @@ pub fn parse(file: &str, text: &str) -> Result<Project, Problem> {
             .problem(file, "`environment` is missing")
             .with_hint("name the environment file: `environment: env.yml`"));
     }
+    let publishing: Vec<&str> =
+        project.roles.iter().filter(|(_, role)| role.publishes).map(|(name, _)| name.as_str()).collect();
+    if publishing.len() > 1 {
+        return Err(root
+            .problem(file, format!("the roles {} all say `publishes: true`", publishing.join(", ")))
+            .with_hint(
+                "one role of a cluster says which environment its workers must have: leave it to the master",
+            ));
+    }
     let broker = |role: &Role| role.publishes || role.services.values().any(|service| service.guard);
     match project.roles.iter().find(|(_, role)| broker(role)) {
         Some((name, _)) if project.cluster.is_none() => Err(root
