@@ -50,11 +50,12 @@ fn no_task_is_lost() {
     let all = answers(&said);
     assert_eq!(all.len(), 40, "{}\n{}", network.logs("asking"), network.logs("worker-2"));
     assert!(hosts(&all).contains("worker-2"));
-    // At least once each; again only what the second worker was at when Redis went away, which is one task a process.
+    // At least once each; again only what the second worker had taken when Redis went away: for each process, the task
+    // that it is at and at most one more.
     let done = network.logs("worker-1").matches(" succeeded").count() - 200
         + network.logs("worker-2").matches(" succeeded").count();
     let processes = std::thread::available_parallelism().unwrap().get();
-    assert!((40..=40 + processes).contains(&done), "{done}");
+    assert!((40..=40 + 2 * processes).contains(&done), "{done}");
 }
 
 #[test]
