@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::{PROGRAM, ROLE_DIRECTORY, Tools, services};
+use super::{HEALTH_INTERVAL, HEALTH_RETRIES, HEALTH_START_PERIOD, HEALTH_TIMEOUT, command, services};
 use crate::spec::project::{Readiness, Role};
 
 #[derive(Serialize)]
@@ -46,16 +46,8 @@ struct Network<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum HealthCheck {
-    Test {
-        test: [String; 3],
-        interval: &'static str,
-        timeout: &'static str,
-        start_period: &'static str,
-        retries: u32,
-    },
-    Disabled {
-        disable: bool,
-    },
+    Test { test: Vec<String>, interval: String, timeout: String, start_period: String, retries: u32 },
+    Disabled { disable: bool },
 }
 
 #[derive(Serialize)]
@@ -73,10 +65,7 @@ pub fn render(
     mounts: &[String],
 ) -> Result<String, String> {
     let mut seen = BTreeSet::new();
-    let tables: Vec<_> = roles
-        .iter()
-        .map(|(name, role)| (name, role, services(role, Tools { python: "", supervisord: None })))
-        .collect();
+    let tables: Vec<_> = roles.iter().map(|(name, role)| (name, role, services(role))).collect();
     let names: Vec<&str> = tables.iter().flat_map(|(_, _, table)| table.keys().copied()).collect();
     let twice: BTreeSet<&str> = names.into_iter().filter(|name| !seen.insert(*name)).collect();
 
@@ -145,11 +134,12 @@ fn health_check(readiness: Option<&Readiness>) -> HealthCheck {
     if readiness.is_none() {
         return HealthCheck::Disabled { disable: true };
     }
+    let seconds = |seconds: u32| format!("{seconds}s");
     HealthCheck::Test {
-        test: ["CMD".to_owned(), format!("{ROLE_DIRECTORY}/{PROGRAM}"), "health".to_owned()],
-        interval: "10s",
-        timeout: "30s",
-        start_period: "60s",
-        retries: 3,
+        test: ["CMD".to_owned()].into_iter().chain(command("health")).collect(),
+        interval: seconds(HEALTH_INTERVAL),
+        timeout: seconds(HEALTH_TIMEOUT),
+        start_period: seconds(HEALTH_START_PERIOD),
+        retries: HEALTH_RETRIES,
     }
 }

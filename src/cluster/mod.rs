@@ -11,14 +11,25 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::{Value, json};
 
-use crate::json::sorted;
-use crate::lock::fingerprint;
-use crate::spec::project::{Cluster, PUBLISH, Readiness, Role, Service};
+use crate::{
+    json::sorted,
+    lock::fingerprint,
+    spec::project::{Cluster, PUBLISH, Readiness, Role, Service},
+};
 
 /// Where a node keeps what belongs to its role.
 pub const ROLE_DIRECTORY: &str = "/opt/envlock/role";
 /// Where a node keeps the treeDigest that its environment was built with.
 pub const TREE_DIGEST: &str = "/opt/envlock/tree-digest";
+
+/// Seconds between two questions whether a service is well.
+pub const HEALTH_INTERVAL: u32 = 10;
+/// Seconds that an answer may take.
+pub const HEALTH_TIMEOUT: u32 = 30;
+/// Seconds after its start in which a service need not be well.
+pub const HEALTH_START_PERIOD: u32 = 60;
+/// How many answers in a row make a service unwell.
+pub const HEALTH_RETRIES: u32 = 3;
 
 /// The program of a node that runs all others, below [`ROLE_DIRECTORY`].
 pub const PROGRAM: &str = "bin/envlock-node";
@@ -45,11 +56,6 @@ pub struct Tools<'a> {
 }
 
 impl Tools<'_> {
-    /// The words that run one of envlock's own programs, such as `start`.
-    pub fn command(&self, program: &str) -> Vec<String> {
-        vec![format!("{ROLE_DIRECTORY}/{PROGRAM}"), program.to_owned()]
-    }
-
     /// The program that runs them.
     fn program(&self) -> String {
         // -I: neither variables nor the working directory decide what is imported; -B: nothing is written.
@@ -61,12 +67,17 @@ impl Tools<'_> {
     }
 }
 
+/// The words that run one of a node's own programs, such as `start`.
+pub fn command(program: &str) -> Vec<String> {
+    vec![format!("{ROLE_DIRECTORY}/{PROGRAM}"), program.to_owned()]
+}
+
 /// All services of a role, the built-in one included.
-pub fn services<'a>(role: &'a Role, tools: Tools) -> BTreeMap<&'a str, Cow<'a, Service>> {
+pub fn services(role: &Role) -> BTreeMap<&str, Cow<'_, Service>> {
     let mut services: BTreeMap<_, _> =
         role.services.iter().map(|(name, service)| (name.as_str(), Cow::Borrowed(service))).collect();
     if role.publishes {
-        let publish = Service { command: tools.command(PUBLISH), ..Service::default() };
+        let publish = Service { command: command(PUBLISH), ..Service::default() };
         services.insert(PUBLISH, Cow::Owned(publish));
     }
     services
@@ -84,13 +95,13 @@ pub fn files(
     variables: &BTreeMap<String, String>,
     tools: Tools,
 ) -> BTreeMap<String, String> {
-    let services = services(role, tools);
+    let services = services(role);
     let mut files: BTreeMap<String, String> =
         PROGRAMS.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
     files.insert(PROGRAM.to_owned(), tools.program());
     let supervised = tools.supervisord.filter(|_| services.len() > 1);
     if supervised.is_some() {
-        files.insert("supervisord.conf".to_owned(), supervisor::configuration(&services, tools));
+        files.insert("supervisord.conf".to_owned(), supervisor::configuration(&services));
     }
     let table = json!({
         "cluster": cluster.map(|cluster| json!({ "name": cluster.name, "broker": cluster.broker })),

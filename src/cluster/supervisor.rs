@@ -5,13 +5,13 @@
 
 use std::{borrow::Cow, collections::BTreeMap, fmt::Write};
 
-use super::Tools;
+use super::command;
 use crate::spec::project::Service;
 
 /// Seconds that a service must stay up to count as started; more than any of them takes to fail.
 const START_SECONDS: u32 = 10;
 
-pub(super) fn configuration(services: &BTreeMap<&str, Cow<Service>>, tools: Tools) -> String {
+pub(super) fn configuration(services: &BTreeMap<&str, Cow<Service>>) -> String {
     let mut text = String::from(
         "[supervisord]\nnodaemon=true\nlogfile=/dev/null\nlogfile_maxbytes=0\npidfile=/tmp/supervisord.pid\n",
     );
@@ -22,7 +22,7 @@ pub(super) fn configuration(services: &BTreeMap<&str, Cow<Service>>, tools: Tool
             text,
             "\n[program:{name}]\ncommand={} {name}\nautorestart=true\nstartsecs={START_SECONDS}\nstopwaitsecs={}\n\
              killasgroup=true\n{}{}",
-            tools.command("start").join(" "),
+            command("start").join(" "),
             service.stop_timeout,
             stream("stdout", 1),
             stream("stderr", 2),
@@ -31,7 +31,7 @@ pub(super) fn configuration(services: &BTreeMap<&str, Cow<Service>>, tools: Tool
     let _ = write!(
         text,
         "\n[eventlistener:fatal]\ncommand={}\nevents=PROCESS_STATE_FATAL\nautorestart=true\n{}",
-        tools.command("fatal").join(" "),
+        command("fatal").join(" "),
         stream("stderr", 2),
     );
     // Whoever listens starts first and stops last: a worker that ends its tasks still finds its broker. Those of a group

@@ -20,12 +20,10 @@ use crate::{
     },
 };
 
-const CANDIDATES: [&str; 4] = ["env.yml", "environment.yml", "env.yaml", "environment.yaml"];
-
 /// Runs the command.
 pub(super) fn init(arguments: &Init, settings: &Settings, printer: &Printer) -> Result<ExitCode, Error> {
     let usage = |message: String, hint: &str| Error::from(spec::Error::usage(message, hint));
-    let here = || CANDIDATES.iter().map(PathBuf::from).find(|path| path.is_file());
+    let here = || spec::ENVIRONMENT_FILES.iter().map(PathBuf::from).find(|path| path.is_file());
     let file = arguments.file.clone().or_else(here).ok_or_else(|| {
         usage(
             "there is no env.yml here".to_owned(),

@@ -116,6 +116,11 @@ impl Locked {
         })
     }
 
+    /// Reads the project's `envlock.nix`: the file itself, or the one in a directory.
+    pub(super) fn load_project(path: &Path) -> Result<Self, Error> {
+        if path.is_dir() { Self::load(&fs::normal(&path.join(lock::NIX_FILE))) } else { Self::load(path) }
+    }
+
     /// With the channels that the `conda-lock.yml` files beside an `envlock.nix` name: they say which variables hold
     /// credentials. Only for a lock that is the user's own: it decides which variables are sent where.
     pub(super) fn with_channels(mut self) -> Result<Self, Error> {

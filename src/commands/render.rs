@@ -7,7 +7,7 @@ use crate::{
     cli::{RenderCommand, RenderCompose},
     cluster::compose,
     error::{Error, ExitCode},
-    fs, image, lock,
+    fs, image,
     printer::Printer,
     spec,
 };
@@ -21,16 +21,12 @@ pub(super) fn render(command: &RenderCommand, printer: &Printer) -> Result<ExitC
 
 fn compose(arguments: &RenderCompose, printer: &Printer) -> Result<ExitCode, Error> {
     let usage = |message: String, hint: &str| Error::from(spec::Error::usage(message, hint));
-    let nix = match &arguments.lock {
-        directory if directory.is_dir() => fs::normal(&directory.join(lock::NIX_FILE)),
-        file => file.clone(),
-    };
-    let locked = Locked::load(&nix)?;
+    let locked = Locked::load_project(&arguments.lock)?;
     let roles = locked.project.as_ref().map(|project| &project.roles);
     let roles =
         roles.filter(|roles| roles.values().any(|role| !role.services.is_empty())).ok_or_else(|| {
             usage(
-                format!("{} has no role with services", nix.display()),
+                format!("{} has no role with services", arguments.lock.display()),
                 "write an envlock.yml with roles (`envlock init`), and lock with `envlock convert`",
             )
         })?;

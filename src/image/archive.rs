@@ -137,7 +137,7 @@ pub fn build(
     let Described { image, layers, layout, .. } =
         describe(content, planned, options, cache, files, progress)?;
     let (archive, size) = layout.write(path, options.time)?;
-    Ok(Built { archive, size, image, layers, tree_digest: content.user.manifest.digest() })
+    Ok(Built { archive, size, image, layers, tree_digest: content.tree_digest.to_owned() })
 }
 
 /// The name under which an engine finds the image of a role.

@@ -7,10 +7,13 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{
-    Archive, Compression, Content, Described, Error, Found, Image, LayerOf, Members, Options, Planned, index,
-    plan,
+    Archive, Compression, Content, Described, Error, Found, Image, LayerOf, Member, Options, Planned, index,
+    plan, unpack,
 };
 use crate::{fs, lock::fingerprint::hex, tree};
+
+/// What an image has, by path.
+type Whole<'a> = BTreeMap<&'a str, &'a Member>;
 
 /// What an audit found.
 #[derive(Debug, Default)]
@@ -86,22 +89,22 @@ pub fn wanted(image: &Image, platform: Subdir) -> Options {
 /// image that was `repacked`, the digest of its configuration is enough: other tools write other manifests.
 pub fn audit(
     image: &Image,
-    layers: Vec<Found>,
+    layers: &[Found],
     content: &Content,
     planned: &[Planned],
     expected: &Described,
     repacked: bool,
 ) -> Audit {
-    let mut findings = faults(image, &layers, planned);
+    let mut findings = faults(image, layers, planned);
     // A configuration names the tar file of every layer, however each is compressed.
     let is_same = image.digest == expected.image
         || repacked && image.manifest.config().digest().digest() == expected.config_digest;
     if findings.is_empty() && is_same {
-        let (tree_digest, paths) = (content.user.manifest.digest(), plan::flatten(planned).len());
+        let (tree_digest, paths) = (content.tree_digest.to_owned(), plan::flatten(planned).len());
         return Audit { tree_digest, paths, findings };
     }
     let is_damaged = !findings.is_empty();
-    let found = super::flatten(layers.into_iter().map(|layer| layer.members));
+    let found = unpack::flatten(layers.iter().map(|layer| &layer.members));
     let (tree_digest, paths) = (tree_digest(&found, &content.user.manifest.marker.prefix), found.len());
     // What is missing from a layer that cannot be read is no news.
     if !is_damaged {
@@ -127,7 +130,7 @@ pub fn audit(
     Audit { tree_digest, paths, findings }
 }
 
-fn compare(found: &Members, planned: &[Planned], findings: &mut Vec<Finding>) {
+fn compare(found: &Whole, planned: &[Planned], findings: &mut Vec<Finding>) {
     let owner = |path: &str| {
         let owner = planned.iter().rev().find(|layer| layer.members.contains_key(path));
         owner.map(|layer| layer.about.clone())
@@ -137,7 +140,7 @@ fn compare(found: &Members, planned: &[Planned], findings: &mut Vec<Finding>) {
         let what = match found.get(*path) {
             None => "missing".to_owned(),
             Some(found) if found.entry != member.entry => "changed".to_owned(),
-            Some(found) if found != *member => format!(
+            Some(found) if found != member => format!(
                 "mode {:o} of {}:{} instead of {:o} of {}:{}",
                 found.mode, found.owner, found.group, member.mode, member.owner, member.group
             ),
@@ -145,8 +148,9 @@ fn compare(found: &Members, planned: &[Planned], findings: &mut Vec<Finding>) {
         };
         findings.push(Finding { what, path: Some((*path).to_owned()), of: owner(path) });
     }
-    for path in found.keys().filter(|path| !expected.contains_key(path.as_str())) {
-        findings.push(Finding { what: "not of the lock".to_owned(), path: Some(path.clone()), of: None });
+    for path in found.keys().filter(|path| !expected.contains_key(*path)) {
+        let path = Some((*path).to_owned());
+        findings.push(Finding { what: "not of the lock".to_owned(), path, of: None });
     }
 }
 
@@ -206,15 +210,11 @@ fn keys(left: &Value, right: &Value) -> Vec<String> {
 }
 
 /// treeDigest of what is below a prefix.
-pub fn tree_digest(members: &Members, prefix: &str) -> String {
+fn tree_digest(members: &Whole, prefix: &str) -> String {
     let below = format!("{}/", prefix.trim_start_matches('/'));
-    let entries: BTreeMap<&str, _> = members
-        .range(below.clone()..)
-        .take_while(|(path, _)| path.starts_with(&below))
-        .map(|(path, member)| (&path[below.len()..], member))
-        .collect();
     let mut hasher = Sha256::new();
-    for (path, member) in entries {
+    for (path, member) in members.range(below.as_str()..) {
+        let Some(path) = path.strip_prefix(&below) else { break };
         tree::digest_entry(&mut hasher, path, &member.entry, member.mode);
     }
     hex(&hasher.finalize())

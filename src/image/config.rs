@@ -15,7 +15,7 @@ use super::{
     oci,
 };
 use crate::{
-    cluster::{self, Tools},
+    cluster::{self, HEALTH_INTERVAL, HEALTH_RETRIES, HEALTH_START_PERIOD, HEALTH_TIMEOUT},
     json::sorted,
 };
 
@@ -29,15 +29,12 @@ pub(super) const TREE_DIGEST: &str = "io.envlock.tree-digest";
 /// The label with the conda platform.
 pub(super) const PLATFORM: &str = "io.envlock.platform";
 
-const SECOND: u64 = 1_000_000_000;
-
 /// Labels of the image, which are annotations of its manifest as well.
 pub(super) fn labels(content: &Content, platform: Subdir) -> HashMap<String, String> {
-    let user = content.user.manifest;
     HashMap::from([
-        (LOCK_HASH.to_owned(), user.marker.lock_hash.clone()),
+        (LOCK_HASH.to_owned(), content.user.manifest.marker.lock_hash.clone()),
         (ROLE.to_owned(), content.role.to_owned()),
-        (TREE_DIGEST.to_owned(), user.digest()),
+        (TREE_DIGEST.to_owned(), content.tree_digest.to_owned()),
         (PLATFORM.to_owned(), platform.as_str().to_owned()),
         ("org.opencontainers.image.title".to_owned(), format!("{}-image", content.role)),
     ])
@@ -85,15 +82,15 @@ pub(super) fn configuration(
 /// What a container starts with.
 fn process(content: &Content, platform: Subdir) -> Result<Value, Error> {
     let role = content.services;
-    let (python, supervisord) = content.programs();
-    let tools = python.as_deref().map(|python| Tools { python, supervisord: supervisord.as_deref() });
+    let has_python = content.programs().0.is_some();
     let tini = format!("{}/{TINI}", content.runtime.manifest.marker.prefix);
     let mut entrypoint = vec![tini, "--".to_owned()];
     let mut command = Vec::new();
-    match tools {
-        Some(tools) => entrypoint.extend(tools.command("start")),
+    if has_python {
+        entrypoint.extend(cluster::command("start"));
+    } else {
         // Without Python there is one service at most, and it is started as it stands.
-        None => command.extend(role.services.values().next().into_iter().flat_map(|it| it.command.clone())),
+        command.extend(role.services.values().next().into_iter().flat_map(|it| it.command.clone()));
     }
     let user = &role.user;
     let env: Vec<_> = variables(content).iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -116,14 +113,15 @@ fn process(content: &Content, platform: Subdir) -> Result<Value, Error> {
     }
     let mut config = serde_json::to_value(config.build().map_err(oci)?).map_err(oci)?;
     let is_asked = role.services.values().any(|service| service.readiness.is_some());
-    if let Some(tools) = tools.filter(|_| is_asked) {
-        let test: Vec<_> = ["CMD".to_owned()].into_iter().chain(tools.command("health")).collect();
+    if has_python && is_asked {
+        let test: Vec<_> = ["CMD".to_owned()].into_iter().chain(cluster::command("health")).collect();
+        let nanoseconds = |seconds: u32| u64::from(seconds) * 1_000_000_000;
         config["Healthcheck"] = json!({
             "Test": test,
-            "Interval": 10 * SECOND,
-            "Timeout": 30 * SECOND,
-            "StartPeriod": 60 * SECOND,
-            "Retries": 3,
+            "Interval": nanoseconds(HEALTH_INTERVAL),
+            "Timeout": nanoseconds(HEALTH_TIMEOUT),
+            "StartPeriod": nanoseconds(HEALTH_START_PERIOD),
+            "Retries": HEALTH_RETRIES,
         });
     }
     Ok(config)

@@ -59,6 +59,8 @@ pub struct Content<'a> {
     pub runtime: Part<'a>,
     /// The user environment.
     pub user: Part<'a>,
+    /// treeDigest of the user environment.
+    pub tree_digest: &'a str,
     /// The role's own environment, if it has one.
     pub system: Option<Part<'a>>,
     /// The lock, as files by name.
@@ -152,7 +154,7 @@ impl<'a> Content<'a> {
         for (name, content) in self.lock {
             keep(format!("{LOCK_DIRECTORY}/{name}"), content)?;
         }
-        let digest = format!("{}\n", self.user.manifest.digest());
+        let digest = format!("{}\n", self.tree_digest);
         keep(TREE_DIGEST.trim_start_matches('/').to_owned(), digest.as_bytes())?;
         add_parents(&mut members);
         Ok(members)

@@ -1,8 +1,8 @@
 //! What differs between two images: what would have to be pushed, and what is in it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Found, Image, LayerOf, Members};
+use super::{Found, Image, LayerOf, Member, unpack};
 
 /// What differs between two images.
 pub struct Difference {
@@ -21,7 +21,7 @@ pub struct Difference {
 }
 
 /// Compares the second image with the first.
-pub fn difference(first: (&Image, Vec<Found>), second: (&Image, Vec<Found>)) -> Difference {
+pub fn difference(first: (&Image, &[Found]), second: (&Image, &[Found])) -> Difference {
     let digests: BTreeSet<&str> = first.0.layers.iter().map(|layer| layer.digest.as_str()).collect();
     let (shared, new): (Vec<&LayerOf>, Vec<&LayerOf>) =
         second.0.layers.iter().partition(|layer| digests.contains(layer.digest.as_str()));
@@ -30,16 +30,16 @@ pub fn difference(first: (&Image, Vec<Found>), second: (&Image, Vec<Found>)) -> 
         let described = [second.0.manifest.config().size(), second.0.descriptor().size()];
         bytes = described.into_iter().fold(bytes, u64::saturating_add);
     }
-    let whole = |layers: Vec<Found>| super::flatten(layers.into_iter().map(|layer| layer.members));
-    let (before, after) = (whole(first.1), whole(second.1));
-    let only = |left: &Members, right: &Members| {
-        left.keys().filter(|path| !right.contains_key(*path)).cloned().collect::<Vec<_>>()
+    let before = unpack::flatten(first.1.iter().map(|layer| &layer.members));
+    let after = unpack::flatten(second.1.iter().map(|layer| &layer.members));
+    let only = |left: &BTreeMap<&str, &Member>, right: &BTreeMap<&str, &Member>| {
+        left.keys().filter(|path| !right.contains_key(*path)).map(|path| (*path).to_owned()).collect()
     };
     let changed = after.iter().filter(|(path, member)| before.get(*path).is_some_and(|it| it != *member));
     Difference {
         added: only(&after, &before),
         removed: only(&before, &after),
-        changed: changed.map(|(path, _)| path.clone()).collect(),
+        changed: changed.map(|(path, _)| (*path).to_owned()).collect(),
         shared_layers: shared.len(),
         new_layers: new.into_iter().cloned().collect(),
         bytes_to_push: bytes,

@@ -67,8 +67,6 @@ pub(super) struct Layer {
     pub(super) size: u64,
     /// Hex sha256 of the tar file.
     pub(super) diff_id: String,
-    /// Bytes of the tar file.
-    pub(super) unpacked: u64,
 }
 
 /// The layer of some members: the one that the store has, or a new one.
@@ -108,7 +106,7 @@ fn write(planned: &Planned, compression: Compression, time: u32, files: &Files) 
     let file = BufWriter::with_capacity(1 << 18, fs::create_file(&path)?);
     let compressed = HashingWriter::<_, Sha256>::new(file);
     let encoder = Encoder::new(compressed, compression).map_err(failed)?;
-    let mut tar = Builder::new(Counting { inner: HashingWriter::<_, Sha256>::new(encoder), count: 0 });
+    let mut tar = Builder::new(HashingWriter::<_, Sha256>::new(encoder));
     for (place, member) in &planned.members {
         append(&mut tar, place, member, time, files).map_err(|error| match error {
             Failure::Io(source) => failed(source),
@@ -116,14 +114,13 @@ fn write(planned: &Planned, compression: Compression, time: u32, files: &Files) 
             Failure::Fs(error) => error.into(),
         })?;
     }
-    let Counting { inner, count } = tar.into_inner().map_err(failed)?;
-    let (encoder, diff_id) = inner.finalize();
+    let (encoder, diff_id) = tar.into_inner().map_err(failed)?.finalize();
     let (buffer, digest) = encoder.finish().map_err(failed)?.finalize();
     let file = buffer.into_inner().map_err(|error| failed(error.into()))?;
     let size = file.metadata().map_err(failed)?.len();
     let added = Added { sha256: hex(&digest), size };
     files.adopt(&file, &path, &added)?;
-    Ok(Layer { digest: added.sha256, size, diff_id: hex(&diff_id), unpacked: count })
+    Ok(Layer { digest: added.sha256, size, diff_id: hex(&diff_id) })
 }
 
 enum Failure {
@@ -169,24 +166,6 @@ fn append(
             }
             Ok(())
         }
-    }
-}
-
-/// Counts what is written.
-struct Counting<W> {
-    inner: W,
-    count: u64,
-}
-
-impl<W: Write> Write for Counting<W> {
-    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(piece)?;
-        self.count += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
 use crate::{
     fs,
     store::{Added, Files},
@@ -11,7 +9,7 @@ use crate::{
 };
 
 /// What is at one path.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
     /// Directory, file by hash, or symlink.
     pub entry: Entry,

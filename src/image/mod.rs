@@ -13,18 +13,20 @@ mod layer;
 mod member;
 mod plan;
 mod read;
+mod unpack;
 
 use std::path::{Path, PathBuf};
 
 pub use archive::{Built, Described, Options, build, describe, image_name};
-pub use audit::{Audit, Finding, audit, audit_archive, faults, time, tree_digest, wanted};
+pub use audit::{Audit, Finding, audit, audit_archive, faults, time, wanted};
 pub use content::{Content, Part};
 pub use difference::{Difference, difference};
 pub use index::assemble;
 pub use layer::{Compression, LAYER_FORMAT};
 pub use member::{Member, Members};
 pub use plan::{Planned, plan};
-pub use read::{Archive, Fault, Found, Image, LayerOf, flatten, lock_file};
+pub use read::{Archive, Image, LayerOf};
+pub use unpack::{Fault, Found, lock_file};
 
 use crate::{fs, store};
 

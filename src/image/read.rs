@@ -3,13 +3,12 @@
 //! What is wrong with a layer is no error but a [`Fault`]: an audit says all that it finds.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap},
     fs::File,
     io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
 
-use flate2::read::MultiGzDecoder;
 use oci_spec::image::{Descriptor, ImageIndex, ImageManifest, MediaType};
 use rattler_digest::{HashingReader, Sha256};
 use rayon::prelude::*;
@@ -21,10 +20,9 @@ use super::{
     Error,
     archive::{Blob, Bytes},
     config,
-    content::LOCK_DIRECTORY,
-    member::{Member, Members},
+    unpack::{self, Fault, Found},
 };
-use crate::{fs, lock::fingerprint::hex, tree::Entry};
+use crate::{fs, lock::fingerprint::hex};
 
 /// The files of an archive that describe what is in it.
 const INDEX: &str = "index.json";
@@ -32,10 +30,6 @@ const DESCRIPTIONS: [&str; 3] = [INDEX, "manifest.json", "oci-layout"];
 
 /// How large a manifest or configuration may be.
 const JSON_LIMIT: u64 = 16 << 20;
-/// How large all files of a layer whose content is kept may be.
-const KEPT_LIMIT: u64 = 64 << 20;
-/// How many bytes a layer may unpack to for each of its own, and how many besides.
-const EXPANSION: (u64, u64) = (100, 64 << 20);
 /// How many layers an image may have: what engines take.
 const LAYERS: usize = 127;
 
@@ -79,25 +73,6 @@ pub struct LayerOf {
     pub diff_id: String,
     /// What it holds, by its history.
     pub about: String,
-}
-
-/// What is wrong with a layer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// What.
-    pub reason: String,
-    /// The member at which it was seen.
-    pub path: Option<String>,
-}
-
-/// What is in a layer, as far as it can be read.
-pub struct Found {
-    /// Its members.
-    pub members: Members,
-    /// The content of those that say what is in the image: lock files, and the metadata of packages.
-    pub kept: BTreeMap<String, Vec<u8>>,
-    /// What is wrong with it.
-    pub fault: Option<Fault>,
 }
 
 impl Image {
@@ -320,40 +295,37 @@ impl Archive {
     }
 
     fn layer(&self, layer: &LayerOf) -> Found {
-        let mut found = Found { members: Members::new(), kept: BTreeMap::new(), fault: None };
+        let mut found = Found::default();
         let fault = |reason: String, path: Option<String>| Some(Fault { reason, path });
         let (source, size) = match self.source(&layer.digest) {
             Ok(source) => source,
             Err(reason) => {
                 // What is there of it may still be read, to say where it ends.
-                found.fault = fault(reason, None);
-                if let Some(rest) = self.what_is_left(&layer.digest) {
-                    let mut path = None;
-                    let _ = unpack(
-                        decoder(rest, &layer.media_type),
-                        &mut found,
-                        &mut path,
-                        EXPANSION.1 + EXPANSION.0 * layer.size.min(self.length),
-                    );
-                    found.fault = found.fault.map(|fault| Fault { path, ..fault });
-                }
+                let rest = self.what_is_left(&layer.digest);
+                let limit = unpack::limit(layer.size.min(self.length));
+                let path = rest.and_then(|rest| {
+                    let source = unpack::decoder(rest, &layer.media_type);
+                    let read = unpack::unpack(source, &mut found, limit);
+                    let last = || found.members.keys().next_back().cloned();
+                    read.err().and_then(|fault| fault.path).or_else(last)
+                });
+                found.fault = fault(reason, path);
                 return found;
             }
         };
         let mut compressed = HashingReader::<_, Sha256>::new(source);
-        let mut tar = HashingReader::<_, Sha256>::new(decoder(&mut compressed, &layer.media_type));
-        let limit = size.saturating_mul(EXPANSION.0).saturating_add(EXPANSION.1);
-        let mut path = None;
-        let result = unpack(&mut tar, &mut found, &mut path, limit).and_then(|()| {
-            path = None;
+        let mut tar = HashingReader::<_, Sha256>::new(unpack::decoder(&mut compressed, &layer.media_type));
+        let limit = unpack::limit(size);
+        let result = unpack::unpack(&mut tar, &mut found, limit).and_then(|()| {
             // What follows the last member is hashed, too.
-            io::copy(&mut (&mut tar).take(limit), &mut io::sink()).map_err(|error| error.to_string())
+            let rest = io::copy(&mut (&mut tar).take(limit), &mut io::sink());
+            rest.map_err(|error| Fault { reason: error.to_string(), path: None })
         });
         let diff_id = hex(&tar.finalize().1);
         let rest = io::copy(&mut compressed, &mut io::sink());
         let digest = hex(&compressed.finalize().1);
         found.fault = match (result, rest) {
-            (Err(reason), _) => fault(reason, path),
+            (Err(fault), _) => Some(fault),
             (_, Err(error)) => fault(error.to_string(), None),
             _ if digest != layer.digest => fault(format!("its bytes have sha256 {digest}"), None),
             _ if diff_id != layer.diff_id => fault(
@@ -370,136 +342,5 @@ impl Archive {
         let mut file = fs::open(&self.path).ok()?;
         file.seek(SeekFrom::Start(start)).ok()?;
         Some(file.take(size))
-    }
-}
-
-fn decoder<'a>(source: impl Read + 'a, media_type: &MediaType) -> Box<dyn Read + 'a> {
-    match media_type {
-        MediaType::ImageLayerGzip => Box::new(MultiGzDecoder::new(source)),
-        MediaType::ImageLayerZstd => match zstd::Decoder::new(source) {
-            Ok(decoder) => Box::new(decoder),
-            Err(_) => Box::new(io::empty()),
-        },
-        MediaType::Other(name) if name.ends_with("gzip") => Box::new(MultiGzDecoder::new(source)),
-        _ => Box::new(source),
-    }
-}
-
-/// Reads the members of a layer; `at` is the one that is being read.
-fn unpack(source: impl Read, found: &mut Found, at: &mut Option<String>, limit: u64) -> Result<(), String> {
-    let text = |error: io::Error| error.to_string();
-    let mut tar = Tar::new(source.take(limit));
-    let mut kept = 0;
-    for entry in tar.entries().map_err(text)? {
-        let mut entry = entry.map_err(text)?;
-        let path = String::from_utf8(entry.path_bytes().into_owned())
-            .map_err(|error| format!("`{}` is not UTF-8", String::from_utf8_lossy(error.as_bytes())))?;
-        let path = path.trim_start_matches("./").trim_end_matches('/').to_owned();
-        *at = Some(path.clone());
-        if path.is_empty() || path == "." {
-            continue;
-        }
-        if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
-            return Err("its path leads out of the image".to_owned());
-        }
-        for extension in entry.pax_extensions().map_err(text)?.into_iter().flatten() {
-            let extension = extension.map_err(text)?;
-            let key = extension.key().map_err(|error| error.to_string())?;
-            // Paths and sizes are read as they are meant; attributes would give a file powers that nothing here shows.
-            if !["path", "linkpath", "size", "uid", "gid", "mtime", "atime", "ctime"].contains(&key) {
-                return Err(format!("it has the attribute {key}"));
-            }
-        }
-        let header = entry.header();
-        let mode = header.mode().map_err(text)? & 0o7777;
-        let number = |id: io::Result<u64>| id.map(|id| u32::try_from(id).unwrap_or(u32::MAX)).map_err(text);
-        let (owner, group) = (number(header.uid())?, number(header.gid())?);
-        let link = entry.link_name_bytes().map(|name| String::from_utf8_lossy(&name).into_owned());
-        let member = match header.entry_type() {
-            EntryType::Directory => Member { entry: Entry::Directory, mode, owner, group },
-            EntryType::Symlink => Member {
-                entry: Entry::Symlink { target: link.unwrap_or_default() },
-                mode: 0o777,
-                owner,
-                group,
-            },
-            EntryType::Link => {
-                let target = link.unwrap_or_default();
-                let target = target.trim_start_matches("./");
-                found.members.get(target).cloned().ok_or("it is a hard link to nothing")?
-            }
-            EntryType::Regular | EntryType::Continuous => {
-                let keeps = is_kept(&path) && entry.size() <= KEPT_LIMIT - kept;
-                kept += if keeps { entry.size() } else { 0 };
-                let mut content = HashingReader::<_, Sha256>::new(&mut entry);
-                let size = if keeps {
-                    let mut bytes = Vec::new();
-                    let size = content.read_to_end(&mut bytes).map_err(text)?;
-                    found.kept.insert(path.clone(), bytes);
-                    size as u64
-                } else {
-                    io::copy(&mut content, &mut io::sink()).map_err(text)?
-                };
-                let sha256 = hex(&content.finalize().1);
-                let executable = mode & 0o111 != 0;
-                Member { entry: Entry::File { sha256, size, executable }, mode, owner, group }
-            }
-            _ => return Err("it is neither a directory, a file nor a link".to_owned()),
-        };
-        found.members.insert(path, member);
-    }
-    Ok(())
-}
-
-/// Whether a file says what is in the image.
-fn is_kept(path: &str) -> bool {
-    let is_record =
-        path.contains("/conda-meta/") && Path::new(path).extension().is_some_and(|it| it == "json");
-    lock_file(path).is_some() || is_record || path.ends_with(".dist-info/METADATA")
-}
-
-/// The name of a lock file, if a path is that of one.
-pub fn lock_file(path: &str) -> Option<&str> {
-    let name = path.strip_prefix(LOCK_DIRECTORY)?.strip_prefix('/')?;
-    (!name.contains('/')).then_some(name)
-}
-
-/// What is in an image: a later layer wins, and `.wh.` removes what is below it.
-pub fn flatten(layers: impl IntoIterator<Item = Members>) -> Members {
-    let mut whole = Members::new();
-    for layer in layers {
-        for path in layer.keys() {
-            let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
-            let Some(hidden) = name.strip_prefix(".wh.") else { continue };
-            let hidden = match (hidden, parent) {
-                (".wh..opq", _) => parent.to_owned(),
-                (_, "") => hidden.to_owned(),
-                _ => format!("{parent}/{hidden}"),
-            };
-            let keeps_itself = name == ".wh..wh..opq";
-            whole.retain(|path, _| {
-                let below = path.strip_prefix(&hidden).is_some_and(|rest| rest.starts_with('/'));
-                !below && (keeps_itself || *path != hidden)
-            });
-        }
-        let is_whiteout = |path: &str| path.rsplit('/').next().is_some_and(|name| name.starts_with(".wh."));
-        whole.extend(layer.into_iter().filter(|(path, _)| !is_whiteout(path)));
-    }
-    whole
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn whiteouts_hide_what_is_below() {
-        let members = |paths: &[&str]| -> Members {
-            paths.iter().map(|path| ((*path).to_owned(), Member::of(&Entry::Directory))).collect()
-        };
-        let lower = members(&["a", "a/b", "a/b/c", "a/bc", "d", "d/e"]);
-        let upper = members(&["a/.wh.b", "d/.wh..wh..opq", "d/f"]);
-        let whole = flatten([lower, upper]);
-        assert_eq!(whole.keys().collect::<Vec<_>>(), ["a", "a/bc", "d", "d/f"]);
     }
 }

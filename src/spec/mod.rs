@@ -20,7 +20,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 pub use environment::{CondaSpec, Environment};
 pub use problem::{Position, Problem, nearest};
 use rattler_conda_types::Subdir;
-pub use sources::{Inputs, load};
+pub use sources::{ENVIRONMENT_FILES, Inputs, load};
 
 /// The name of the user environment.
 pub const USER: &str = "user";

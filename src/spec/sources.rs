@@ -105,10 +105,12 @@ pub fn load(
     Ok(Inputs { environments, cluster, roles, options, alias, name_map, directory: base, notes })
 }
 
+/// What an environment file is called where nobody says.
+pub const ENVIRONMENT_FILES: [&str; 4] = ["env.yml", "environment.yml", "env.yaml", "environment.yaml"];
+
 fn default_file(directory: &Path) -> Result<PathBuf, Error> {
-    let candidates =
-        ["envlock.yml", "envlock.yaml", "env.yml", "environment.yml", "env.yaml", "environment.yaml"];
-    let found = candidates.iter().map(|name| directory.join(name)).find(|path| path.is_file());
+    let candidates = ["envlock.yml", "envlock.yaml"].into_iter().chain(ENVIRONMENT_FILES);
+    let found = candidates.map(|name| directory.join(name)).find(|path| path.is_file());
     found.ok_or_else(|| {
         Error::usage(
             "there is no envlock.yml or env.yml here",

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{
     super::{bundle::lock_files, locked::Locked, trees::Builder},
-    role::Role,
+    role::{Role, with_what_is_lost},
 };
 use crate::{
     cli::ImageBuild,
@@ -15,7 +15,7 @@ use crate::{
     error::{Error, ExitCode},
     fs,
     image::{self, Built, LAYER_FORMAT, Options},
-    lock::{self, fingerprint},
+    lock::fingerprint,
     printer::Printer,
     settings::Settings,
     store::Files,
@@ -27,11 +27,7 @@ pub(super) fn build(
     settings: &Settings,
     printer: &Printer,
 ) -> Result<ExitCode, Error> {
-    let nix = match &arguments.lock {
-        directory if directory.is_dir() => fs::normal(&directory.join(lock::NIX_FILE)),
-        file => file.clone(),
-    };
-    let locked = Locked::load(&nix)?.with_channels()?;
+    let locked = Locked::load_project(&arguments.lock)?.with_channels()?;
     let role = Role::find(&locked, &arguments.role, arguments.platform.as_deref())?;
     let output = arguments.output.clone();
     let output = output.unwrap_or_else(|| PathBuf::from(format!("{}-image.tar", role.name)));
@@ -59,15 +55,7 @@ pub(super) fn build(
                 |done| waiting.on(format!("writing {}: {done} of {count} layers", output.display()));
             Ok(image::build(&content, &planned, options, &settings.cache, &files, &output, &progress)?)
         };
-        let mut built = write(arguments.rebuild);
-        // The store has lost something since it was kept: a layer is written anew, and what trees lack comes from
-        // the artifacts.
-        for rebuild in [false, true] {
-            if matches!(built, Err(Error::Image(image::Error::Lost { .. }))) {
-                built = write(rebuild);
-            }
-        }
-        let built = built?;
+        let built = with_what_is_lost(arguments.rebuild, true, write)?;
         Record::new(built.clone(), &output).save(&record, &files)?;
         printer.note(format_args!(
             "wrote {}: {} bytes, sha256 {}",

@@ -40,7 +40,7 @@ pub(super) fn diff(arguments: &ImageDiff, settings: &Settings, printer: &Printer
         let old = read_layers(&first, before, printer)?;
         let new = read_layers(&second, after, printer)?;
         let packages = changes(&packages(before, &old, &files)?, &packages(after, &new, &files)?);
-        answers.push((name(&second, after), packages, image::difference((before, old), (after, new))));
+        answers.push((name(&second, after), packages, image::difference((before, &old), (after, &new))));
     }
     for (name, packages, difference) in answers {
         if arguments.json {
@@ -74,9 +74,9 @@ fn packages(image: &Image, found: &[Found], files: &Files) -> Result<BTreeMap<Ke
 }
 
 /// What changed: before and after.
-type Changes<'a> = BTreeMap<Key, (Option<String>, Option<String>)>;
+type Changes = BTreeMap<Key, (Option<String>, Option<String>)>;
 
-fn changes(before: &BTreeMap<Key, String>, after: &BTreeMap<Key, String>) -> Changes<'static> {
+fn changes(before: &BTreeMap<Key, String>, after: &BTreeMap<Key, String>) -> Changes {
     let keys = before.keys().chain(after.keys());
     keys.filter(|key| before.get(*key) != after.get(*key))
         .map(|key| (key.clone(), (before.get(key).cloned(), after.get(key).cloned())))

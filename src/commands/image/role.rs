@@ -11,7 +11,7 @@ use super::super::{
 use crate::{
     error::Error,
     fs,
-    image::{Content, Part},
+    image::{self, Content, Part},
     lock::Lock,
     spec::{self, RUNTIME, USER, project},
     store::Files,
@@ -32,6 +32,8 @@ pub(super) struct Role<'a> {
 pub(super) struct Trees {
     runtime: Manifest,
     user: Manifest,
+    /// treeDigest of `user`.
+    digest: String,
     system: Option<Manifest>,
 }
 
@@ -67,11 +69,20 @@ impl<'a> Role<'a> {
         self.user.platform
     }
 
-    /// The requests for the trees: runtime, user, and the role's own.
-    pub(super) fn requests(&self) -> impl Iterator<Item = Request<'_>> {
-        [request(&self.runtime, RUNTIME_PREFIX, false), request(&self.user, USER_PREFIX, true)]
-            .into_iter()
-            .chain(self.system.as_ref().map(|system| request(system, SYSTEM_PREFIX, true)))
+    fn runtime_tree(&self) -> Request<'_> {
+        request(&self.runtime, RUNTIME_PREFIX, false)
+    }
+
+    fn user_tree(&self) -> Request<'_> {
+        request(&self.user, USER_PREFIX, true)
+    }
+
+    fn system_tree(&self) -> Option<Request<'_>> {
+        self.system.as_ref().map(|system| request(system, SYSTEM_PREFIX, true))
+    }
+
+    fn requests(&self) -> impl Iterator<Item = Request<'_>> {
+        [self.runtime_tree(), self.user_tree()].into_iter().chain(self.system_tree())
     }
 
     /// Whether the store has the trees of an earlier time.
@@ -81,16 +92,14 @@ impl<'a> Role<'a> {
 
     /// The trees, from the store or from the artifacts.
     pub(super) fn trees(&self, builder: &Builder, files: &Files, rebuild: bool) -> Result<Trees, Error> {
-        let mut manifests = self
-            .requests()
-            .map(|request| builder.manifest(&request, files, rebuild))
-            .collect::<Vec<_>>()
-            .into_iter();
-        let mut next = || manifests.next().transpose();
-        match (next()?, next()?) {
-            (Some(runtime), Some(user)) => Ok(Trees { runtime, user, system: next()? }),
-            _ => unreachable!("there are always a runtime and a user environment"),
-        }
+        let manifest = |request: Request| builder.manifest(&request, files, rebuild);
+        let user = manifest(self.user_tree())?;
+        Ok(Trees {
+            runtime: manifest(self.runtime_tree())?,
+            digest: user.digest(),
+            user,
+            system: self.system_tree().map(manifest).transpose()?,
+        })
     }
 
     /// What the image is made of.
@@ -102,6 +111,7 @@ impl<'a> Role<'a> {
             cluster: self.project.cluster.as_ref(),
             runtime: part(&trees.runtime, &self.runtime),
             user: part(&trees.user, &self.user),
+            tree_digest: &trees.digest,
             system: trees.system.as_ref().zip(self.system.as_ref()).map(|(tree, chosen)| part(tree, chosen)),
             lock,
         }
@@ -112,4 +122,20 @@ impl<'a> Role<'a> {
         let markers: Vec<_> = self.requests().map(|request| request.marker()).collect();
         format!("{markers:?} {:?} {:?} {:?} {lock:?}", self.name, self.services, self.project.cluster)
     }
+}
+
+/// Does what needs the trees of an image. Where the store has lost something since it was kept, a layer is written anew,
+/// and, if it `may_rebuild`, what trees lack comes from the artifacts.
+pub(super) fn with_what_is_lost<T>(
+    rebuild: bool,
+    may_rebuild: bool,
+    attempt: impl Fn(bool) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let mut result = attempt(rebuild);
+    for rebuild in [false, may_rebuild] {
+        if matches!(result, Err(Error::Image(image::Error::Lost { .. }))) {
+            result = attempt(rebuild);
+        }
+    }
+    result
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{
     super::{bundle::lock_files, locked::Locked, trees::Builder},
     lock_in, look_at_layers, name, printable,
-    role::Role,
+    role::{Role, with_what_is_lost},
 };
 use crate::{
     cli::ImageVerify,
@@ -38,7 +38,7 @@ pub(super) fn verify(
         for image in &archive.images {
             let found = look_at_layers(archive, image, printer);
             let name = name(archive, image);
-            let (audit, described) = audit(&name, image, found, arguments, settings, printer)?;
+            let (audit, described) = audit(&name, image, &found, arguments, settings, printer)?;
             tell(&name, image, &audit, printer);
             expected.extend(described);
             audits.push((name, image.platform().map(str::to_owned), audit));
@@ -110,7 +110,7 @@ fn as_json(finding: &Finding) -> serde_json::Value {
 fn audit(
     name: &str,
     image: &Image,
-    found: Vec<Found>,
+    found: &[Found],
     arguments: &ImageVerify,
     settings: &Settings,
     printer: &Printer,
@@ -120,11 +120,11 @@ fn audit(
     let directory = match &arguments.lock {
         Some(lock) if lock.is_dir() => Some(lock.clone()),
         Some(lock) => Some(lock.parent().unwrap_or(Path::new("")).to_path_buf()),
-        None => lock_in(&found, &files)?,
+        None => lock_in(found, &files)?,
     };
     let Some(directory) = directory else {
         // A damaged layer may be the one with the lock.
-        let findings = image::faults(image, &found, &[]);
+        let findings = image::faults(image, found, &[]);
         if findings.is_empty() {
             let hint = "say with --lock DIR which lock it should be of";
             return Err(usage(format!("{name} has no lock inside"), hint));
@@ -149,17 +149,19 @@ fn audit(
         ));
     }
     let builder = Builder::new(&locked, &arguments.source, settings, printer)?;
-    let trees = role.trees(&builder, &files, arguments.rebuild && is_trusted)?;
     let lock = lock_files(&locked)?;
-    let content = role.content(&trees, &lock);
-    let planned = image::plan(&content, &files)?;
-    let waiting = printer.waiting("deriving layers");
-    let count = planned.len();
-    let progress = |done| waiting.on(format!("deriving {done} of {count} layers"));
     let options = image::wanted(image, role.platform());
-    let described = image::describe(&content, &planned, options, &settings.cache, &files, &progress)?;
-    let audit = image::audit(image, found, &content, &planned, &described, arguments.repacked);
-    Ok((audit, Some(described)))
+    with_what_is_lost(arguments.rebuild && is_trusted, is_trusted, |rebuild| {
+        let trees = role.trees(&builder, &files, rebuild)?;
+        let content = role.content(&trees, &lock);
+        let planned = image::plan(&content, &files)?;
+        let waiting = printer.waiting("deriving layers");
+        let count = planned.len();
+        let progress = |done| waiting.on(format!("deriving {done} of {count} layers"));
+        let described = image::describe(&content, &planned, options, &settings.cache, &files, &progress)?;
+        let audit = image::audit(image, found, &content, &planned, &described, arguments.repacked);
+        Ok((audit, Some(described)))
+    })
 }
 
 fn tell(name: &str, image: &Image, audit: &Audit, printer: &Printer) {

@@ -2,7 +2,6 @@
 import os
 import socket
 import subprocess
-import sys
 import urllib.error
 import urllib.request
 
@@ -65,7 +64,3 @@ def ask(readiness, environ):
             said = ended.stdout.decode(errors="replace").strip().splitlines()
             return "%s ended with %s%s" % (words[0], ended.returncode, ": " + said[-1] if said else "")
     return None
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

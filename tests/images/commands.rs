@@ -1,0 +1,133 @@
+//! What else is made of a lock or an image: bills of materials, Compose files, pushes, and a project to begin with.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::build;
+use crate::common::{
+    Place, Ran,
+    project::{USER, files, locked},
+    root,
+};
+
+#[test]
+fn a_push_needs_skopeo_and_says_what_it_runs() {
+    let place = locked();
+    build(&place, &["worker"]);
+    let mut command = place.command(&["image", "push", "worker-image.tar", "host/worker:1"]);
+    let ran = Ran::from(command.env("PATH", "/nowhere").output().unwrap()).expect(2);
+    assert!(
+        ran.stderr.contains("there is no skopeo on the PATH")
+            && ran.stderr.contains("apt-get install skopeo")
+    );
+    // A skopeo that refuses everything.
+    let bin = place.path().join("bin");
+    place.put("bin/skopeo", "#!/bin/sh\necho \"$@\" >&2\nexit 3\n");
+    duct::cmd!("chmod", "755", bin.join("skopeo")).run().unwrap();
+    let mut command = place.command(&[
+        "image",
+        "push",
+        "worker-image.tar",
+        "host/worker:1",
+        "--",
+        "--dest-tls-verify=false",
+    ]);
+    let ran = Ran::from(command.env("PATH", &bin).output().unwrap()).expect(4);
+    let words = "copy --dest-tls-verify=false oci-archive:worker-image.tar docker://host/worker:1";
+    assert_eq!(ran.stderr.matches(words).count(), 1, "{}", ran.stderr);
+}
+
+#[test]
+fn bills_say_the_same_of_a_lock_and_of_its_image() {
+    let place = locked();
+    build(&place, &["worker"]);
+    let bill = |arguments: &[&str]| -> Value {
+        let ran = place.run(&[&["sbom"], arguments].concat()).expect(0);
+        serde_json::from_str(&ran.stdout).unwrap()
+    };
+    let lock = bill(&["--format", "spdx"]);
+    let image = bill(&["worker-image.tar", "--format", "spdx"]);
+    let names = |bill: &Value| -> BTreeSet<String> {
+        let packages = bill["packages"].as_array().unwrap().iter();
+        packages.filter(|it| it["checksums"].is_array()).map(|it| it["SPDXID"].to_string()).collect()
+    };
+    // The worker has no system environment; the lock has the master's.
+    let only_lock: BTreeSet<_> = names(&lock).difference(&names(&image)).cloned().collect();
+    assert!(
+        names(&image).is_subset(&names(&lock)) && only_lock.iter().all(|it| it.contains("master")),
+        "{only_lock:?}"
+    );
+    assert_eq!(names(&image).len(), USER.len() + 2);
+    let cyclonedx = bill(&["worker-image.tar", "--format", "cyclonedx"]);
+    assert_eq!(cyclonedx["components"].as_array().unwrap().len(), USER.len() + 2);
+    let ran = place.run(&["sbom", "--format", "spdx", "-o", "out/lock.spdx.json"]).expect(0);
+    assert!(ran.stdout.is_empty());
+    assert_eq!(serde_json::from_str::<Value>(&place.read("out/lock.spdx.json")).unwrap(), lock);
+}
+
+#[test]
+fn a_compose_file_has_one_service_a_container() {
+    let place = locked();
+    let ran = place.run(&["render", "compose", "--mount", "tasks.py"]).expect(0);
+    let file: serde_yaml::Value = serde_yaml::from_str(&ran.stdout).unwrap();
+    let services = file["services"].as_mapping().unwrap();
+    assert_eq!(
+        services.keys().filter_map(|it| it.as_str()).collect::<Vec<_>>(),
+        ["publish", "redis", "worker"]
+    );
+    let redis = &file["services"]["redis"];
+    assert_eq!(redis["image"], "master-image:latest");
+    assert_eq!(redis["networks"]["cluster"]["aliases"][0], "master");
+    assert_eq!(redis["volumes"][0], "master-var-lib-redis:/var/lib/redis");
+    assert_eq!(redis["volumes"][1], "./tasks.py:/home/airflow/tasks.py:ro");
+    assert_eq!(redis["healthcheck"]["test"][2], "health");
+    let worker = &file["services"]["worker"];
+    assert_eq!((&worker["secrets"][0], &worker["stop_grace_period"]), (&"PASSWORD".into(), &"7s".into()));
+    assert_eq!(worker["healthcheck"]["disable"], true);
+    assert_eq!(file["secrets"]["PASSWORD"]["file"], "./secrets/PASSWORD");
+    place.run(&["render", "compose", "-o", "compose.yml"]).expect(0);
+    assert!(place.read("compose.yml").starts_with("# Rendered by envlock"));
+    let text = place.run(&["render", "compose", "--image", "worker=h:5000/w:1"]).expect(0).stdout;
+    assert!(text.contains("image: h:5000/w:1\n") && text.contains("image: master-image:latest\n"), "{text}");
+    let ran = place.run(&["render", "compose", "--image", "boss=x"]).expect(2);
+    assert!(ran.stderr.contains("the roles are master, worker"), "{}", ran.stderr);
+    // A name that two roles have gets that of the role in front.
+    files(&place, &USER, "roles:\n  a: {services: {x: [x]}}\n  b: {services: {x: [x]}}\n");
+    place.run(&["convert"]).expect(0);
+    let text = place.run(&["render", "compose"]).expect(0).stdout;
+    assert!(text.contains("\n  a-x:\n") && text.contains("\n  b-x:\n"), "{text}");
+}
+
+#[test]
+fn init_writes_what_the_example_has() {
+    let place = Place::new();
+    place.put("env.yml", std::fs::read(root().join("examples/quickstart/env.yml")).unwrap());
+    let ran = place.run(&["init", "--platform", "linux-64"]).expect(0);
+    assert!(ran.stderr.contains("wrote envlock.yml"), "{}", ran.stderr);
+    for name in ["envlock.yml", "master.yml", "runtime.yml"] {
+        let path = root().join("examples/quickstart").join(name);
+        assert_eq!(place.read(name), std::fs::read_to_string(path).unwrap(), "{name}");
+    }
+    // Again, it is the same; what was edited is kept.
+    place.run(&["init", "--platform", "linux-64"]).expect(0);
+    place.put("master.yml", "dependencies: []\n");
+    let ran = place.run(&["init", "--platform", "linux-64"]).expect(2);
+    assert!(ran.stderr.contains("master.yml is there already"), "{}", ran.stderr);
+    place.run(&["init", "--platform", "linux-64", "--force"]).expect(0);
+    // An environment without supervisor leaves that to the master's own; several platforms have a line each.
+    place.put("env.yml", "name: My_Shop\nchannels: [conda-forge]\ndependencies: [celery, redis-py]\n");
+    let init =
+        ["init", "--force", "--app", "shop.tasks", "--platform", "linux-64", "--platform", "linux-aarch64"];
+    place.run(&init).expect(0);
+    assert!(place.read("master.yml").contains("  - supervisor\n"));
+    assert!(
+        place
+            .read("runtime.yml")
+            .contains("  - sel(linux64): sysroot_linux-64\n  - sel(aarch64): sysroot_linux-aarch64\n")
+    );
+    assert!(
+        place.read("envlock.yml").contains("name: my-shop")
+            && place.read("envlock.yml").contains("--app, shop.tasks")
+    );
+}
