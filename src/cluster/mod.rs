@@ -181,6 +181,24 @@ mod tests {
         assert!(files[PROGRAM].starts_with("#!/p/bin/python3 -IB\n"));
         assert_eq!(table["supervisor"][0], "/p/bin/supervisord");
         assert!(files["supervisord.conf"].contains("[program:publish]\n"));
+        // A service with the name of one of our own programs is a service.
+        let service = |port| Service { ports: port, command: vec!["x".to_owned()], ..Service::default() };
+        let services = [("fatal", vec![]), ("servers", vec![1]), ("clients", vec![])];
+        let named = Role {
+            services: services.map(|(name, port)| (name.to_owned(), service(port))).into(),
+            ..Role::default()
+        };
+        let text = &super::files(&named, None, &BTreeMap::new(), TOOLS)["supervisord.conf"];
+        for section in
+            ["[program:fatal]", "[program:servers]", "[program:clients]", "programs=clients,fatal\n"]
+        {
+            assert!(text.contains(section), "{section}: {text}");
+        }
+        let mut sections: Vec<&str> = text.lines().filter(|line| line.starts_with('[')).collect();
+        let count = sections.len();
+        sections.sort_unstable();
+        sections.dedup();
+        assert!(sections.len() == count && !text.contains("[eventlistener:fatal]"), "{text}");
         let alone = Role { publishes: false, ..role() };
         assert!(!super::files(&alone, None, &BTreeMap::new(), TOOLS).contains_key("supervisord.conf"));
     }

@@ -11,6 +11,9 @@ use crate::spec::project::Service;
 /// Seconds that a service must stay up to count as started; more than any of them takes to fail.
 const START_SECONDS: u32 = 10;
 
+/// The listener that ends a node whose service gives up; no service can be named so.
+const LISTENER: &str = "envlock_fatal";
+
 pub(super) fn configuration(services: &BTreeMap<&str, Cow<Service>>) -> String {
     let mut text = String::from(
         "[supervisord]\nnodaemon=true\nlogfile=/dev/null\nlogfile_maxbytes=0\npidfile=/tmp/supervisord.pid\n",
@@ -30,7 +33,7 @@ pub(super) fn configuration(services: &BTreeMap<&str, Cow<Service>>) -> String {
     }
     let _ = write!(
         text,
-        "\n[eventlistener:fatal]\ncommand={}\nevents=PROCESS_STATE_FATAL\nautorestart=true\n{}",
+        "\n[eventlistener:{LISTENER}]\ncommand={}\nevents=PROCESS_STATE_FATAL\nautorestart=true\n{}",
         command("fatal").join(" "),
         stream("stderr", 2),
     );

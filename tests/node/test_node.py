@@ -84,12 +84,24 @@ class Variables(unittest.TestCase):
                 pathlib.Path(directory, "S").write_text("\n")
                 with self.assertRaisesRegex(table.Missing, "S is empty"):
                     table.environment(whole, None, image)
+                pathlib.Path(directory, "S").write_bytes(b"a\0b")
+                with self.assertRaisesRegex(table.Missing, "holds a NUL byte"):
+                    table.environment(whole, None, image)
+                pathlib.Path(directory, "S").write_bytes(b"\xff")
+                self.assertEqual(os.fsencode(table.environment(whole, None, image)["S"]), b"\xff")
                 pathlib.Path(directory, "S").write_text("of the file\n\n")
                 self.assertEqual(table.environment(whole, None, image)["URL"], "redis://:of the file\n@h")
                 pathlib.Path(directory, "other").write_text("of the other")
                 other = dict(image, S_FILE=directory + "/other")
                 self.assertEqual(table.environment(whole, None, other)["S"], "of the other")
                 self.assertEqual(table.environment(whole, None, dict(other, S="given"))["S"], "given")
+
+    def test_what_cannot_be_run_is_said(self):
+        for words in [[""], ["x\0y"], ["true", "a\0secret"]]:
+            with mock.patch("sys.stderr", io.StringIO()) as said:
+                self.assertEqual(start.become(words, {"PATH": os.environ["PATH"]}), 126)
+            self.assertIn("its name is empty, or one of its words holds a NUL byte", said.getvalue())
+            self.assertNotIn("secret", said.getvalue())
 
     def test_a_role_without_services_says_so(self):
         with mock.patch.object(start, "load", lambda: a_table(services={})), mock.patch("sys.stderr", io.StringIO()) as said:
@@ -126,6 +138,11 @@ class Supervision(unittest.TestCase):
         self.assertEqual(code, 0)
         self.assertIn("done\n", out)
         self.assertLess(time.monotonic() - began, 40)
+
+    def test_without_a_place_to_write_it_says_what_to_do(self):
+        with mock.patch.object(supervise, "STATE", "/nowhere"), mock.patch("sys.stderr", io.StringIO()) as said:
+            self.assertEqual(supervise.main({"supervisor": ["true"]}), table.CANNOT_START)
+        self.assertIn("--tmpfs /nowhere", said.getvalue())
 
     WAITS = (
         "import os, signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); "
@@ -196,6 +213,47 @@ class Health(unittest.TestCase):
 
 
 class Guard(unittest.TestCase):
+    @staticmethod
+    def with_redis():
+        """A module in the place of redis, whose URLs are parsed as it does."""
+
+        class Redis:
+            @staticmethod
+            def from_url(url, **_options):
+                import urllib.parse
+
+                return urllib.parse.urlparse(url).port
+
+        return mock.patch.dict(sys.modules, redis=mock.Mock(Redis=Redis, RedisError=OSError))
+
+    def test_a_password_that_breaks_the_url_is_not_told(self):
+        cluster = {"name": "c", "broker": "redis://:${P}@${HOST:-master}:6379/0"}
+        for password in ["hunter2/rest", "hunter2#rest", "hunter2?rest", "[hunter2"]:
+            with self.with_redis(), self.assertRaises(table.Missing) as raised:
+                guard.Board(cluster, {"P": password})
+            self.assertIn("redis://:${P}@${HOST:-master}:6379/0 is no URL of a Redis", str(raised.exception))
+            self.assertNotIn("hunter2", str(raised.exception))
+            self.assertIsNone(raised.exception.__cause__)
+        with self.with_redis():
+            self.assertEqual(guard.Board(cluster, {"P": "hunter2"}).where, "master:6379/0")
+
+    def test_a_guarded_service_that_cannot_ask_does_not_start(self):
+        services = {"x": {"command": ["x"], "environment": {}, "guard": True, "readiness": {}}}
+        whole = a_table(services=services, cluster={"name": "c", "broker": "redis://:${P}@h:1/0"})
+        with self.with_redis(), mock.patch.object(start, "load", lambda: whole), mock.patch.object(
+            guard, "own_digest", lambda _mode: "0" * 64
+        ), mock.patch.dict(os.environ, P="a/b"), mock.patch("sys.stderr", io.StringIO()) as said:
+            self.assertEqual(start.main(["x"]), table.CANNOT_START)
+        self.assertIn("is no URL of a Redis", said.getvalue())
+
+    def test_further_digests(self):
+        one, other = "0" * 64, "a" * 64
+        self.assertEqual(guard.also_admitted({}), set())
+        self.assertEqual(guard.also_admitted({"ENVLOCK_ALSO_ADMIT": " %s, %s" % (one, other)}), {one, other})
+        for wrong in ["abc", "A" * 64, one + other]:
+            with self.assertRaisesRegex(table.Missing, "which is no treeDigest"):
+                guard.also_admitted({"ENVLOCK_ALSO_ADMIT": wrong})
+
     def test_modes(self):
         self.assertEqual([guard.mode_of({}), guard.mode_of({"ENVLOCK_GUARD": "OFF"})], ["on", "off"])
         with self.assertRaisesRegex(SystemExit, "ENVLOCK_GUARD is `no`; it can be on, full or off"):

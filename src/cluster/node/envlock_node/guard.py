@@ -15,7 +15,7 @@ import socket
 import stat
 import time
 
-from .table import ROLE, Missing, environment, expand, load, say
+from .table import CANNOT_START, ROLE, Missing, environment, expand, load, say
 
 ENVIRONMENT = os.path.join(os.path.dirname(ROLE), "env")
 BUILT = os.path.join(os.path.dirname(ROLE), "tree-digest")
@@ -71,7 +71,14 @@ class Board:
 
         self.errors = (redis.RedisError, OSError)
         url = expand(cluster["broker"], environ)
-        self.client = redis.Redis.from_url(url, socket_timeout=10, socket_connect_timeout=10)
+        try:
+            self.client = redis.Redis.from_url(url, socket_timeout=10, socket_connect_timeout=10)
+        except ValueError:
+            # Not with what it says: where a password is read as a port, it is told.
+            raise Missing(
+                "%s is no URL of a Redis once its variables are replaced; a password in it may have letters, digits, and "
+                "-._~, and must be percent-encoded otherwise" % cluster["broker"]
+            ) from None
         # Without the password.
         self.where = url.partition("?")[0].rpartition("@")[2].split("://")[-1]
         self.cluster = cluster["name"]
@@ -109,6 +116,15 @@ class Teller:
         if text != self.last or now - self.at >= REMIND:
             say(text)
             self.last, self.at = text, now
+
+
+def also_admitted(environ):
+    """The further digests that a master publishes."""
+    words = environ.get("ENVLOCK_ALSO_ADMIT", "").replace(",", " ").split()
+    for word in words:
+        if not DIGEST.fullmatch(word):
+            raise Missing("ENVLOCK_ALSO_ADMIT has `%s`, which is no treeDigest: 64 of 0-9 and a-f" % word)
+    return set(words)
 
 
 def mode_of(environ):
@@ -151,12 +167,12 @@ def publish(_words):
     table = load()
     try:
         environ = environment(table, None, os.environ)
+        own = own_digest(mode_of(environ))
+        wanted = {own} | also_admitted(environ)
         board, teller = Board(table["cluster"], environ), Teller()
     except Missing as error:
         say(error)
-        return 78
-    own = own_digest(mode_of(environ))
-    wanted = {own} | set(DIGEST.findall(environ.get("ENVLOCK_ALSO_ADMIT", "")))
+        return CANNOT_START
     while True:
         try:
             board.announce(own)

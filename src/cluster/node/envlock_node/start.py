@@ -7,9 +7,7 @@ import signal
 import sys
 
 from . import guard, supervise
-from .table import Missing, command, environment, load, say
-
-CANNOT_START = 78  # EX_CONFIG of sysexits.h
+from .table import CANNOT_START, Missing, command, environment, load, say
 
 
 def main(words):
@@ -50,6 +48,10 @@ def become(words, environ):
         signal.signal(number, signal.SIG_DFL)
     try:
         os.execvpe(words[0], words, environ)
+    except ValueError:
+        # Its words, which may hold a secret, are not told.
+        say("cannot run `%s`: its name is empty, or one of its words holds a NUL byte" % words[0])
+        return 126
     except OSError as error:
         say("cannot run %s: %s" % (words[0], error.strerror))
         # As a shell has it: 127 for a program that is not there, 126 for one that cannot run.

@@ -10,8 +10,10 @@ import subprocess
 import sys
 import time
 
-from .table import say
+from .table import CANNOT_START, say
 
+# Where supervisor keeps what it needs while it runs.
+STATE = "/tmp"
 # How long what is left in the pipes may take after supervisor has ended, in seconds.
 LAST_WORDS = 2
 GAVE_UP = signal.SIGUSR1
@@ -19,6 +21,9 @@ GAVE_UP = signal.SIGUSR1
 
 def main(table):
     """Runs supervisor; returns 0 if it was told to stop, and 1 if a service gave up."""
+    if not os.access(STATE, os.W_OK):
+        say("supervisor needs a %s to write to: start the container with --tmpfs %s" % (STATE, STATE))
+        return CANNOT_START
     gave_up, started, early = [], [], []
 
     def forward(number, _frame):

@@ -6,6 +6,7 @@ import sys
 
 ROLE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SECRETS = "/run/secrets"
+CANNOT_START = 78  # the exit code: EX_CONFIG of sysexits.h
 REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
@@ -43,6 +44,8 @@ def read_secret(name, environ):
     value = value[:-1] if value.endswith("\n") else value
     if not value:
         raise Missing("%s is empty: %s holds nothing" % (name, path))
+    if "\0" in value:
+        raise Missing("%s cannot be a variable: %s holds a NUL byte" % (name, path))
     return value
 
 
