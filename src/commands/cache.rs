@@ -53,7 +53,7 @@ fn info(as_json: bool, settings: &Settings, printer: &Printer) -> Result<ExitCod
             .iter()
             .map(|(part, _, count, bytes)| ((*part).to_owned(), json!({ "files": count, "bytes": bytes })))
             .collect();
-        printer.data(json!({ "cache": settings.cache, "parts": parts }))?;
+        printer.data(json!({ "cache": settings.cache.to_string_lossy(), "parts": parts }))?;
         return Ok(ExitCode::Success);
     }
     printer.data(settings.cache.display())?;

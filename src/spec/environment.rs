@@ -395,14 +395,17 @@ impl Reader<'_> {
     }
 }
 
+/// Whether an environment variable can have a name.
+pub(super) fn is_variable(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
 /// Reads a mapping of environment variables.
 pub(super) fn variables(file: &str, node: &Node) -> Result<BTreeMap<String, String>, Problem> {
     let mut result = BTreeMap::new();
     for (key, value) in mapping(file, node, "variables")? {
-        let legal = !key.name.is_empty()
-            && !key.name.starts_with(|c: char| c.is_ascii_digit())
-            && key.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        if !legal {
+        if !is_variable(&key.name) {
             return Err(Problem::at(
                 file,
                 key.position,

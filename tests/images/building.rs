@@ -244,6 +244,26 @@ fn builds_at_once_and_builds_that_are_killed_leave_one_archive() {
     assert!(left.is_empty(), "{left:?}");
 }
 
+/// JSON is text; a path need not be.
+#[test]
+fn a_path_that_is_no_text_is_told_as_well_as_can_be() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+    let place = locked();
+    let name = OsStr::from_bytes(b"bad\xff.tar");
+    for arguments in [
+        &["image", "build", "worker", "--json", "-o"][..],
+        &["image", "inspect", "--json"],
+        &["image", "verify", "--json"],
+    ] {
+        let ran = Ran::from(place.command(arguments).arg(name).output().unwrap()).expect(0);
+        assert!(ran.stdout.contains("bad\u{fffd}.tar"), "{}", ran.stdout);
+    }
+    let mut command = place.command(&["image", "index", "--json", "-o", "other.tar"]);
+    Ran::from(command.arg(name).output().unwrap()).expect(0);
+    let mut command = place.command(&["cache", "info", "--json", "--cache-dir"]);
+    Ran::from(command.arg(name).output().unwrap()).expect(0);
+}
+
 #[test]
 fn no_secret_enters_an_image() {
     let place = locked();

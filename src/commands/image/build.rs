@@ -67,7 +67,7 @@ pub(super) fn build(
     };
     if arguments.json {
         printer.data(json!({
-            "archive": output,
+            "archive": output.to_string_lossy(),
             "archive_sha256": built.archive,
             "image": format!("sha256:{}", built.image),
             "layers": built.layers.iter().map(|layer| format!("sha256:{layer}")).collect::<Vec<_>>(),

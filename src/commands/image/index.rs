@@ -28,7 +28,7 @@ pub(super) fn index(
     let platforms: Vec<_> = images.filter_map(|image| image.platform()).collect();
     if arguments.json {
         printer.data(json!({
-            "archive": output,
+            "archive": output.to_string_lossy(),
             "archive_sha256": sha256,
             "index": format!("sha256:{index}"),
             "platforms": platforms,

@@ -15,7 +15,7 @@ pub(super) fn inspect(arguments: &ImageInspect, printer: &Printer) -> Result<Exi
     let archive = Archive::open(&arguments.archive)?;
     if arguments.json {
         let images: Vec<Value> = archive.images.iter().map(as_json).collect();
-        printer.data(json!({ "archive": archive.path, "images": images }))?;
+        printer.data(json!({ "archive": archive.path.to_string_lossy(), "images": images }))?;
         return Ok(ExitCode::Success);
     }
     for image in &archive.images {

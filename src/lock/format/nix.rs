@@ -295,6 +295,15 @@ mod tests {
             ("\"/data\"", "\"data\""),
             ("name = \"me\"", "name = \"me:x:0\""),
             ("    worker = {", "    \"../worker\" = {"),
+            ("id = 7", "id = 0"),
+            ("      B = \"c\"", "      \"B=C\" = \"c\""),
+            ("      B = \"c\"", "      DB_PASSWORD = \"hunter2\""),
+            ("\"PASSWORD\"", "\"../../etc/shadow\""),
+            ("tcp = 6379", "tcp = 0"),
+            ("\"http://h/\"", "\"ftp://h/\""),
+            ("        none = {", "        publish = {"),
+            ("\"a b\"", "\"\""),
+            ("\"redis://\\${HOST}/0\"", "\"redis://:hunter2@h/0\""),
         ] {
             assert!(text.contains(from), "{from}");
             assert!(parse(&text.replace(from, to)).is_err(), "{to}");

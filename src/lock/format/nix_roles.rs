@@ -6,7 +6,7 @@ use super::{
     nix::{attribute, read_strings, set, strings, texts},
     nix_value::Value,
 };
-use crate::spec::project::{Cluster, Readiness, Role, Service, User, is_name, is_user, volume_fault};
+use crate::spec::project::{Cluster, Readiness, Role, Service, User, role_fault};
 
 /// What the project says of its cluster; an empty set if nothing.
 pub(super) fn cluster(cluster: Option<&Cluster>) -> Value {
@@ -21,7 +21,8 @@ pub(super) fn read_cluster(root: &Value) -> Result<Option<Cluster>, String> {
     if value.as_set().is_some_and(<[_]>::is_empty) {
         return Ok(None);
     }
-    Ok(Some(Cluster { name: attribute(value, "name")?, broker: attribute(value, "broker")? }))
+    let cluster = Cluster { name: attribute(value, "name")?, broker: attribute(value, "broker")? };
+    cluster.fault().map_or(Ok(Some(cluster)), |fault| Err(fault.to_owned()))
 }
 
 /// What a role runs.
@@ -65,31 +66,28 @@ fn ports(ports: &[u16]) -> Value {
     Value::List(ports.iter().map(|port| Value::Integer((*port).into())).collect())
 }
 
-/// Reads a role back. What would lead out of an image is refused here as well: the file may have been edited.
+/// Reads a role back. What convert refuses is refused here as well: the file may have been edited.
 pub(super) fn read_role(value: &Value) -> Result<Role, String> {
     let mut services = BTreeMap::new();
     for (name, value) in set(value, "services")? {
-        if !is_name(name) {
-            return Err(format!("`{name}` cannot be the name of a service"));
-        }
         services.insert(name.clone(), read_service(value).map_err(|error| format!("{name}: {error}"))?);
     }
-    Ok(Role {
+    let role = Role {
         system: None,
         services,
         environment: read_strings(value, "environment")?,
         secrets: texts(value, "secrets")?,
         ports: read_ports(value)?,
-        volumes: read_volumes(value)?,
+        volumes: texts(value, "volumes")?,
         user: read_user(value)?,
         publishes: boolean(value, "publishes")?,
-    })
+    };
+    role_fault(&role).map_or(Ok(role), Err)
 }
 
 fn read_user(role: &Value) -> Result<User, String> {
     let value = role.get("user").ok_or("`user` is missing")?;
-    let user = User { name: attribute(value, "name")?, id: number(value, "id")? };
-    if is_user(&user.name, user.id) { Ok(user) } else { Err("`user` cannot run services".to_owned()) }
+    Ok(User { name: attribute(value, "name")?, id: number(value, "id")? })
 }
 
 fn read_service(value: &Value) -> Result<Service, String> {
@@ -111,7 +109,7 @@ fn read_service(value: &Value) -> Result<Service, String> {
         command: texts(value, "command")?,
         environment: read_strings(value, "environment")?,
         ports: read_ports(value)?,
-        volumes: read_volumes(value)?,
+        volumes: texts(value, "volumes")?,
         readiness,
         guard: boolean(value, "guard")?,
         stop_timeout: number(value, "stopTimeout")?,
@@ -125,14 +123,6 @@ fn read_ports(value: &Value) -> Result<Vec<u16>, String> {
         _ => None,
     };
     ports.iter().map(|value| port(value).ok_or_else(|| "`ports` has what is no port".to_owned())).collect()
-}
-
-fn read_volumes(value: &Value) -> Result<Vec<String>, String> {
-    let volumes = texts(value, "volumes")?;
-    match volumes.iter().find_map(|path| volume_fault(path)) {
-        Some((message, _)) => Err(message),
-        None => Ok(volumes),
-    }
 }
 
 fn boolean(value: &Value, name: &str) -> Result<bool, String> {

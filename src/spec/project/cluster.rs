@@ -27,16 +27,14 @@ pub(super) fn parse(file: &str, node: &Node) -> Result<Cluster, Problem> {
     for (key, node) in entries {
         let text = string(file, node, &format!("`{}`", key.name))?;
         if key.name == "name" {
-            let legal = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-            if text.is_empty() || !text.chars().all(legal) {
+            if !is_cluster_name(text) {
                 return Err(node
                     .problem(file, format!("`{text}` cannot be the name of a cluster"))
                     .with_hint("use letters, digits, `.`, `_` and `-`"));
             }
             text.clone_into(&mut cluster.name);
         } else {
-            let scheme = ["redis://", "rediss://", "unix://"].iter().any(|scheme| text.starts_with(scheme));
-            if !scheme && !text.starts_with("${") {
+            if !is_redis(text) {
                 return Err(node
                     .problem(file, format!("`{text}` is not the URL of a Redis"))
                     .with_hint("write it like redis://master:6379/0"));
@@ -53,4 +51,25 @@ pub(super) fn parse(file: &str, node: &Node) -> Result<Cluster, Problem> {
         }
     }
     Ok(cluster)
+}
+
+fn is_cluster_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+}
+
+fn is_redis(url: &str) -> bool {
+    ["redis://", "rediss://", "unix://", "${"].iter().any(|start| url.starts_with(start))
+}
+
+impl Cluster {
+    /// What convert would have refused of one that comes from elsewhere, such as from an edited lock.
+    pub fn fault(&self) -> Option<&'static str> {
+        if !is_cluster_name(&self.name) {
+            Some("the name of the cluster is none")
+        } else if !is_redis(&self.broker) || secrets::in_text(&self.broker) {
+            Some("the broker is no URL of a Redis without a password")
+        } else {
+            None
+        }
+    }
 }

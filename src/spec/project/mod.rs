@@ -10,7 +10,7 @@ mod service;
 use std::collections::BTreeMap;
 
 pub use cluster::Cluster;
-pub use role::{PUBLISH, Role, User, is_name, is_user, volume_fault};
+pub use role::{PUBLISH, Role, User, is_name, role_fault};
 pub(super) use secrets::check_variable;
 pub use service::{Readiness, Service};
 

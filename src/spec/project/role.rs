@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     super::{
         Problem,
-        environment::{known_keys, list, mapping, string, variables},
+        environment::{is_variable, known_keys, list, mapping, string, variables},
         yaml::{Key, Node, Value},
     },
     service::{self, Service},
@@ -110,13 +110,45 @@ pub fn is_name(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
+/// What convert would have refused of a role that comes from elsewhere, such as from an edited lock.
+pub fn role_fault(role: &Role) -> Option<String> {
+    let environments = role.services.values().map(|service| &service.environment).chain([&role.environment]);
+    for (name, value) in environments.flatten() {
+        if !is_variable(name) || value.contains('\0') {
+            return Some(format!("`{name}` cannot be a variable"));
+        }
+        if let Some(what) = super::secrets::in_variable(name, value) {
+            return Some(format!("{what} holds a secret in plain text"));
+        }
+    }
+    if let Some(name) = role.secrets.iter().find(|name| !is_variable(name)) {
+        return Some(format!("`{name}` cannot be the name of a secret"));
+    }
+    let ports = role.services.values().flat_map(|service| &service.ports).chain(&role.ports);
+    if ports.into_iter().any(|port| *port == 0) {
+        return Some("a port is 0".to_owned());
+    }
+    if role.publishes && role.services.contains_key(PUBLISH) {
+        return Some(format!("`{PUBLISH}` is the service that `publishes` adds"));
+    }
+    if !is_user(&role.user.name, role.user.id) {
+        return Some("`user` cannot run services".to_owned());
+    }
+    if let Some(name) = role.services.keys().find(|name| !is_name(name)) {
+        return Some(format!("`{name}` cannot be the name of a service"));
+    }
+    let volumes = role.services.values().flat_map(|service| &service.volumes).chain(&role.volumes);
+    if let Some((message, _)) = volumes.into_iter().find_map(|path| volume_fault(path)) {
+        return Some(message);
+    }
+    role.services.iter().find_map(|(name, service)| Some(format!("{name}: {}", service.fault()?)))
+}
+
 fn secrets(file: &str, node: &Node) -> Result<Vec<String>, Problem> {
     let mut names = Vec::new();
     for item in list(file, node, "secrets")? {
         let name = string(file, item, "the name of a variable")?;
-        let legal = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        if !legal {
+        if !is_variable(name) {
             return Err(item
                 .problem(file, "a secret is the name of a variable: letters, digits and `_`")
                 .with_hint("write `secrets: [REDIS_PASSWORD]`; its value comes at run time"));
@@ -164,7 +196,7 @@ pub(super) fn volumes(file: &str, node: &Node) -> Result<Vec<String>, Problem> {
 }
 
 /// Why a path cannot be a volume, and what to do.
-pub fn volume_fault(path: &str) -> Option<(String, &'static str)> {
+fn volume_fault(path: &str) -> Option<(String, &'static str)> {
     let hides = |taken: &&str| path == *taken || within(path, taken) || within(taken, path);
     if !path.starts_with('/') {
         Some((
@@ -173,6 +205,9 @@ pub fn volume_fault(path: &str) -> Option<(String, &'static str)> {
         ))
     } else if path.split('/').skip(1).any(|part| matches!(part, "" | "." | ".."))
         || path.contains(|c: char| c.is_control() || c == ':')
+        // What file systems and tar files can name.
+        || path.len() > 4000
+        || path.split('/').any(|part| part.len() > 255)
     {
         Some((format!("the volume `{path}` is no plain path"), "write it like /var/lib/redis"))
     } else if let Some(taken) = TAKEN.into_iter().find(|taken| hides(taken)) {
@@ -190,7 +225,7 @@ fn within(path: &str, directory: &str) -> bool {
 }
 
 /// Whether a user of services can have a name and a number.
-pub fn is_user(name: &str, id: u32) -> bool {
+fn is_user(name: &str, id: u32) -> bool {
     let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
     let begins = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
     begins && name.len() <= 32 && name.chars().all(legal) && name != "root" && (1..=65_533).contains(&id)

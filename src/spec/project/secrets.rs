@@ -5,6 +5,8 @@
 
 use super::super::{Problem, yaml::Node};
 
+const A_URL: &str = "a URL";
+
 /// Words in the name of a variable or an option that holds a secret.
 const WORDS: [&str; 12] = [
     "password",
@@ -37,47 +39,59 @@ pub(in crate::spec) fn check_variable(
     name: &str,
     value: &str,
 ) -> Result<(), Problem> {
-    let names_one = is_secret_name(name) && !value.is_empty() && !is_place(name, value);
-    if names_one { Err(literal(file, node, &format!("`{name}`"))) } else { check_text(file, node, value) }
+    in_variable(name, value).map_or(Ok(()), |what| Err(literal(file, node, &what)))
 }
 
 /// Refuses a command that holds a secret, given with the nodes of its words.
 pub(super) fn check_command(file: &str, nodes: &[Node], words: &[String]) -> Result<(), Problem> {
-    for (index, (node, word)) in nodes.iter().zip(words).enumerate() {
-        check_text(file, node, word)?;
+    match in_command(words) {
+        Some((index, what)) => Err(literal(file, &nodes[index], &what)),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a text with a password in a URL.
+pub(super) fn check_text(file: &str, node: &Node, text: &str) -> Result<(), Problem> {
+    if in_text(text) { Err(literal(file, node, A_URL)) } else { Ok(()) }
+}
+
+/// What of a variable holds a secret.
+pub(super) fn in_variable(name: &str, value: &str) -> Option<String> {
+    let names_one = is_secret_name(name) && !value.is_empty() && !is_place(name, value);
+    if names_one { Some(format!("`{name}`")) } else { in_text(value).then(|| A_URL.to_owned()) }
+}
+
+/// Which word of a command holds a secret, and what of it.
+pub(super) fn in_command(words: &[String]) -> Option<(usize, String)> {
+    let is_redis_cli = words.first().is_some_and(|program| program.rsplit('/').next() == Some("redis-cli"));
+    words.iter().enumerate().find_map(|(index, word)| {
+        if in_text(word) {
+            return Some((index, A_URL.to_owned()));
+        }
         if !word.starts_with('-') {
-            continue;
+            return None;
         }
         let (option, value) = match word.split_once('=') {
             Some((option, value)) => (option, Some(value)),
             None => (word.as_str(), words.get(index + 1).map(String::as_str)),
         };
-        let value = value.filter(|value| !value.starts_with('-') && !value.is_empty());
-        let names_one = OPTIONS.contains(&option) || is_secret_name(option);
-        if let Some(value) = value
-            && names_one
-            && !is_place(option, value)
-        {
-            return Err(literal(file, node, &format!("`{option}`")));
-        }
-    }
-    Ok(())
+        let value = value.filter(|value| !value.starts_with('-') && !value.is_empty())?;
+        let names_one = OPTIONS.contains(&option) || is_secret_name(option) || is_redis_cli && option == "-a";
+        (names_one && !is_place(option, value)).then(|| (index, format!("`{option}`")))
+    })
 }
 
-/// Refuses a text with a password in a URL.
-pub(super) fn check_text(file: &str, node: &Node, text: &str) -> Result<(), Problem> {
-    for (at, _) in text.match_indices("://") {
+/// Whether a text has a password in a URL.
+pub(super) fn in_text(text: &str) -> bool {
+    text.match_indices("://").any(|(at, _)| {
         let rest = text[at + 3..].split([' ', '\'', '"']).next().unwrap_or_default();
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let user_info = authority.rsplit_once('@').and_then(|(user, _)| user.split_once(':'));
         let in_query = rest.split(['?', '&']).skip(1).filter_map(|part| part.split_once('='));
         let in_query = in_query.filter(|(name, _)| is_secret_name(name)).map(|(_, value)| value);
         let mut passwords = user_info.map(|(_, password)| password).into_iter().chain(in_query);
-        if passwords.any(|password| !password.is_empty() && !is_reference(password)) {
-            return Err(literal(file, node, "a URL"));
-        }
-    }
-    Ok(())
+        passwords.any(|password| !password.is_empty() && !is_reference(password))
+    })
 }
 
 /// Whether a value is taken from a variable, and from nothing that is written here.
@@ -149,6 +163,9 @@ mod tests {
         };
         assert!(command(&["redis-server", "--requirepass", "hunter2"]));
         assert!(command(&["x", "--db-password=hunter2"]));
+        assert!(command(&["/p/bin/redis-cli", "-a", "hunter2", "ping"]));
+        assert!(!command(&["redis-cli", "-a", "${PASSWORD}", "ping"]));
+        assert!(!command(&["ls", "-a", "x"]));
         assert!(command(&["celery", "-b", "redis://:a@b/0"]));
         assert!(!command(&["redis-server", "--requirepass", "${REDIS_PASSWORD}"]));
         assert!(!command(&["x", "--password-file", "/run/secrets/x"]));

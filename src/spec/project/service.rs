@@ -51,6 +51,37 @@ impl Default for Service {
     }
 }
 
+impl Service {
+    /// What convert would have refused of it.
+    pub(super) fn fault(&self) -> Option<String> {
+        let probe: &[String] =
+            if let Some(Readiness::Command(words)) = &self.readiness { words } else { &[] };
+        for words in [&self.command, probe] {
+            if words.first().is_some_and(String::is_empty) || words.iter().any(|word| word.contains('\0')) {
+                return Some("a command cannot be run".to_owned());
+            }
+            if let Some((_, what)) = secrets::in_command(words) {
+                return Some(format!("{what} holds a secret in plain text"));
+            }
+        }
+        match &self.readiness {
+            _ if self.command.is_empty() => Some("it has no command".to_owned()),
+            Some(Readiness::Command(words)) if words.is_empty() => {
+                Some("the command of its readiness is empty".to_owned())
+            }
+            Some(Readiness::Http(url)) if !is_http(url) || secrets::in_text(url) => {
+                Some("its readiness asks no HTTP URL".to_owned())
+            }
+            Some(Readiness::Tcp(0)) => Some("its readiness asks port 0".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+fn is_http(url: &str) -> bool {
+    url.starts_with("http://") || url.starts_with("https://")
+}
+
 /// How to see that a service does its work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Readiness {
@@ -97,6 +128,9 @@ fn words(file: &str, node: &Node, what: &str) -> Result<Vec<String>, Problem> {
         .map(|word| string(file, word, "a word of a command").map(str::to_owned))
         .collect::<Result<Vec<_>, _>>()?;
     secrets::check_command(file, nodes, &words)?;
+    if let Some(index) = words.iter().position(|word| word.contains('\0')) {
+        return Err(nodes[index].problem(file, "a word cannot hold a NUL byte").with_hint("remove it"));
+    }
     match words.first() {
         Some(first) if first.is_empty() => Err(node
             .problem(file, "the first word of a command is empty")
@@ -123,7 +157,7 @@ fn readiness(file: &str, node: &Node) -> Result<Readiness, Problem> {
         "http" => {
             let url = string(file, value, "`http`")?;
             secrets::check_text(file, value, url)?;
-            if url.starts_with("http://") || url.starts_with("https://") {
+            if is_http(url) {
                 Ok(Readiness::Http(url.to_owned()))
             } else {
                 Err(value
