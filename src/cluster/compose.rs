@@ -2,7 +2,10 @@
 //!
 //! Source: the Compose specification, <https://github.com/compose-spec/compose-spec>. Without a `version`, as it wants.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
 
 use serde::Serialize;
 
@@ -27,7 +30,7 @@ struct Container<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     expose: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    volumes: Vec<String>,
+    volumes: Vec<Mount>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     secrets: &'a [String],
     healthcheck: HealthCheck,
@@ -35,6 +38,15 @@ struct Container<'a> {
     tmpfs: [&'static str; 1],
     restart: &'static str,
     stop_grace_period: String,
+}
+
+/// A volume or a path of the host, in the long form: no character of a path means anything in it but `$`.
+#[derive(Serialize)]
+struct Mount {
+    r#type: &'static str,
+    source: String,
+    target: String,
+    read_only: bool,
 }
 
 #[derive(Serialize)]
@@ -58,11 +70,12 @@ struct Secret {
 /// Options of a network or a volume: none so far.
 type Options = BTreeMap<&'static str, &'static str>;
 
-/// Renders the services of all roles. `image` names the image of a role; `mounts` go into the home of every service.
+/// Renders the services of all roles. `image` names the image of a role; `mounts` go into the home of every service, each
+/// under its name there.
 pub fn render(
     roles: &BTreeMap<String, Role>,
     image: impl Fn(&str) -> String,
-    mounts: &[String],
+    mounts: &BTreeMap<String, String>,
 ) -> Result<String, String> {
     let mut seen = BTreeSet::new();
     let tables: Vec<_> = roles.iter().map(|(name, role)| (name, role, services(role))).collect();
@@ -82,21 +95,16 @@ pub fn render(
             let own_name =
                 if twice.contains(name) { format!("{role_name}-{name}") } else { (*name).to_owned() };
             let answers = listening == 1 && !service.ports.is_empty() && own_name != **role_name;
-            let mut volumes: Vec<String> = Vec::new();
+            let mut volumes: Vec<Mount> = Vec::new();
             for path in role.volumes.iter().chain(&service.volumes) {
                 // By role and path: what the role's services share is one volume.
-                let volume = format!("{role_name}{}", path.replace('/', "-"));
-                volumes.push(format!("{volume}:{path}"));
-                file.volumes.insert(volume, Options::new());
+                let source = volume_name(role_name, path);
+                file.volumes.insert(source.clone(), Options::new());
+                volumes.push(Mount { r#type: "volume", source, target: literal(path), read_only: false });
             }
-            for mount in mounts {
-                let target = mount.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-                if matches!(target, "" | "." | ".." | "~") {
-                    return Err(format!("`{mount}` has no name to be mounted under"));
-                }
-                // Compose takes a bare name for that of a volume.
-                let here = if mount.starts_with(['/', '.', '~']) { "" } else { "./" };
-                volumes.push(format!("{here}{mount}:/home/{}/{target}:ro", role.user.name));
+            for (name, path) in mounts {
+                let target = literal(&format!("/home/{}/{name}", role.user.name));
+                volumes.push(Mount { r#type: "bind", source: literal(path), target, read_only: true });
             }
             file.secrets.extend(
                 role.secrets
@@ -104,7 +112,7 @@ pub fn render(
                     .map(|secret| (secret.as_str(), Secret { file: format!("./secrets/{secret}") })),
             );
             let container = Container {
-                image: image(role_name),
+                image: literal(&image(role_name)),
                 command: [name],
                 networks: BTreeMap::from([(
                     "cluster",
@@ -130,6 +138,27 @@ pub fn render(
     ))
 }
 
+/// Compose replaces variables everywhere; here it shall not.
+fn literal(text: &str) -> String {
+    text.replace('$', "$$")
+}
+
+/// The name of a role's volume, of the characters that engines allow, and another one for every other path: `_` begins
+/// an escape, `__` is `/`, `_-` is `_`, `_hXX` is any other byte.
+fn volume_name(role: &str, path: &str) -> String {
+    let mut name = role.to_owned();
+    for byte in path.bytes() {
+        match byte {
+            b'/' => name.push_str("__"),
+            b'_' => name.push_str("_-"),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' => name.push(byte.into()),
+            // Writing to a string cannot fail.
+            _ => drop(write!(name, "_h{byte:02x}")),
+        }
+    }
+    name
+}
+
 fn health_check(readiness: Option<&Readiness>) -> HealthCheck {
     if readiness.is_none() {
         return HealthCheck::Disabled { disable: true };
@@ -141,5 +170,25 @@ fn health_check(readiness: Option<&Readiness>) -> HealthCheck {
         timeout: seconds(HEALTH_TIMEOUT),
         start_period: seconds(HEALTH_START_PERIOD),
         retries: HEALTH_RETRIES,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_path_of_every_role_has_a_volume_of_its_own() {
+        assert_eq!(volume_name("master", "/var/lib/redis"), "master__var__lib__redis");
+        let paths = [
+            "/data-x", "/data/x", "/data_x", "/data__x", "/data_/x", "/data/_x", "/a b", "/ü", "/a$b", "/h20",
+        ];
+        let names: BTreeSet<String> = ["m", "m-data"]
+            .iter()
+            .flat_map(|role| paths.iter().chain(&["/x"]).map(|path| volume_name(role, path)))
+            .collect();
+        assert_eq!(names.len(), 2 * (paths.len() + 1), "{names:?}");
+        let legal = |name: &String| name.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
+        assert!(names.iter().all(legal), "{names:?}");
     }
 }

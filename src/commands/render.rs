@@ -1,6 +1,6 @@
 //! `envlock render`: files that run the images of a project.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use super::locked::Locked;
 use crate::{
@@ -30,26 +30,44 @@ fn compose(arguments: &RenderCompose, printer: &Printer) -> Result<ExitCode, Err
                 "write an envlock.yml with roles (`envlock init`), and lock with `envlock convert`",
             )
         })?;
-    if let Some(mount) = arguments.mount.iter().find(|mount| mount.contains(':') || mount.is_empty()) {
-        return Err(usage(
-            format!("`{mount}` cannot be mounted: Compose takes `:` for a separator"),
-            "name a path without it",
-        ));
+    let mut mounts = BTreeMap::new();
+    for mount in &arguments.mount {
+        // Compose starts from where its file is.
+        let directory = arguments.output.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+        let path = match Path::new(mount) {
+            path if path.is_absolute() => mount.clone(),
+            path => format!("./{}", fs::relative(path, directory)),
+        };
+        let name = Path::new(mount).file_name().map(|name| name.to_string_lossy().into_owned());
+        let name = name.filter(|name| !name.is_empty()).ok_or_else(|| {
+            usage(
+                format!("`{mount}` has no name to be mounted under"),
+                "name a file or a directory by its own name",
+            )
+        })?;
+        if mounts.insert(name.clone(), path).is_some() {
+            return Err(usage(
+                format!("two mounts would be named {name}"),
+                "mount the directory that holds both, or rename one",
+            ));
+        }
     }
     let mut images = BTreeMap::new();
     for stated in &arguments.image {
-        let (role, name) =
-            stated.split_once('=').filter(|(role, _)| roles.contains_key(*role)).ok_or_else(|| {
+        let (role, name) = stated
+            .split_once('=')
+            .filter(|(role, name)| roles.contains_key(*role) && !name.is_empty())
+            .ok_or_else(|| {
                 let known = roles.keys().cloned().collect::<Vec<_>>().join(", ");
                 usage(
-                    format!("--image {stated}: it names no role"),
+                    format!("--image {stated}: it names no role, or no image"),
                     &format!("write ROLE=NAME; the roles are {known}"),
                 )
             })?;
         images.insert(role, name.to_owned());
     }
     let image = |role: &str| images.get(role).cloned().unwrap_or_else(|| image::image_name(role));
-    let text = compose::render(roles, image, &arguments.mount)
+    let text = compose::render(roles, image, &mounts)
         .map_err(|reason| usage(format!("cannot render the roles: {reason}"), "check envlock.yml"))?;
     match &arguments.output {
         None => printer.raw(text.as_bytes())?,

@@ -158,7 +158,9 @@ fn a_compose_file_runs() {
     std::fs::copy(network.secrets.path().join("REDIS_PASSWORD"), secrets.join("REDIS_PASSWORD")).unwrap();
     duct::cmd!("chmod", "-R", "a+rX", project.path()).run().unwrap();
     let file = project.path().join("docker-compose.yml");
-    images.run(&["render", "compose", "--mount", "tasks.py", "-o", file.to_str().unwrap()]).expect(0);
+    let tasks = project.path().join("tasks.py");
+    let words = ["render", "compose", "--mount", tasks.to_str().unwrap(), "-o", file.to_str().unwrap()];
+    images.run(&words).expect(0);
     let compose = |words: &[&str]| {
         let words: Vec<_> =
             ["--project-name", &network.name].into_iter().chain(words.iter().copied()).collect();

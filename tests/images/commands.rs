@@ -79,8 +79,14 @@ fn a_compose_file_has_one_service_a_container() {
     let redis = &file["services"]["redis"];
     assert_eq!(redis["image"], "master-image:latest");
     assert_eq!(redis["networks"]["cluster"]["aliases"][0], "master");
-    assert_eq!(redis["volumes"][0], "master-var-lib-redis:/var/lib/redis");
-    assert_eq!(redis["volumes"][1], "./tasks.py:/home/airflow/tasks.py:ro");
+    let volume = |index: usize| {
+        let volume = &redis["volumes"][index];
+        ["type", "source", "target"].map(|key| volume[key].as_str().unwrap().to_owned())
+    };
+    assert_eq!(volume(0), ["volume", "master__var__lib__redis", "/var/lib/redis"]);
+    assert_eq!(volume(1), ["bind", "./tasks.py", "/home/airflow/tasks.py"]);
+    assert_eq!(redis["volumes"][1]["read_only"], true);
+    assert!(file["volumes"]["master__var__lib__redis"].is_mapping());
     assert_eq!(redis["healthcheck"]["test"][2], "health");
     let worker = &file["services"]["worker"];
     assert_eq!((&worker["secrets"][0], &worker["stop_grace_period"]), (&"PASSWORD".into(), &"7s".into()));
@@ -92,6 +98,26 @@ fn a_compose_file_has_one_service_a_container() {
     assert!(text.contains("image: h:5000/w:1\n") && text.contains("image: master-image:latest\n"), "{text}");
     let ran = place.run(&["render", "compose", "--image", "boss=x"]).expect(2);
     assert!(ran.stderr.contains("the roles are master, worker"), "{}", ran.stderr);
+    let ran = place.run(&["render", "compose", "--image", "worker="]).expect(2);
+    assert!(ran.stderr.contains("it names no role, or no image"), "{}", ran.stderr);
+    // Compose starts from where its file is, and replaces what looks like a variable.
+    place
+        .run(&["render", "compose", "--mount", "./a $X/b", "--mount", "/c", "-o", "deploy/compose.yml"])
+        .expect(0);
+    let text = place.read("deploy/compose.yml");
+    for line in ["source: ./../a $$X/b\n", "source: /c\n", "target: /home/airflow/b\n"] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    for (mounts, message) in [
+        (&["a/x", "b/x"][..], "two mounts would be named x"),
+        (&[".."], "`..` has no name"),
+        (&["."], "`.` has no name"),
+        (&[""], "`` has no name"),
+    ] {
+        let mounts: Vec<_> = mounts.iter().flat_map(|mount| ["--mount", mount]).collect();
+        let ran = place.run(&[&["render", "compose"], &mounts[..]].concat()).expect(2);
+        assert!(ran.stderr.contains(message), "{}", ran.stderr);
+    }
     // A name that two roles have gets that of the role in front.
     files(&place, &USER, "roles:\n  a: {services: {x: [x]}}\n  b: {services: {x: [x]}}\n");
     place.run(&["convert"]).expect(0);
