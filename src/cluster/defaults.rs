@@ -19,7 +19,7 @@ pub struct Celery<'a> {
 
 /// The files of a project, by name.
 pub fn celery(wanted: &Celery) -> Vec<(String, Vec<u8>)> {
-    let Celery { file, name, app, .. } = wanted;
+    let (file, name, app) = (scalar(wanted.file), wanted.name, scalar(wanted.app));
     let project = format!(
         "\
 # The nodes of the cluster, and what each of them runs. After a change: envlock convert
@@ -83,6 +83,18 @@ roles:
         ),
         ("runtime.yml".to_owned(), environment(about, "runtime", wanted, &runtime)),
     ]
+}
+
+/// A text as YAML reads it back, also within brackets.
+fn scalar(text: &str) -> String {
+    let is_plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "._/-".contains(c))
+        && !matches!(
+            text.to_ascii_lowercase().as_str(),
+            "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null"
+        );
+    // JSON is YAML.
+    if is_plain { text.to_owned() } else { serde_json::Value::from(text).to_string() }
 }
 
 fn environment(about: &str, name: &str, wanted: &Celery, packages: &[&str]) -> Vec<u8> {

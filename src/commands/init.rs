@@ -42,6 +42,12 @@ pub(super) fn init(arguments: &Init, settings: &Settings, printer: &Printer) -> 
         let stated = environment::platforms(&shown, &text).map_err(spec::Error::from)?.unwrap_or_default();
         platforms = stated.iter().map(|platform| platform.as_str().to_owned()).collect();
     }
+    if let Some(platform) = platforms.iter().find(|platform| !platform.starts_with("linux-")) {
+        return Err(usage(
+            format!("there are no containers for {platform}"),
+            "say with --platform which of the platforms nodes have, such as --platform linux-64",
+        ));
+    }
     let directory = file.parent().unwrap_or(Path::new(""));
     let alias = DEFAULT_ALIAS.parse().map_err(|error: url::ParseError| usage(error.to_string(), ""))?;
     let context = Context { alias: &alias, directory, variables: &settings.variables };
@@ -86,8 +92,15 @@ pub(super) fn init(arguments: &Init, settings: &Settings, printer: &Printer) -> 
     for path in fs::write_together(directory, &files)? {
         printer.note(format_args!("wrote {}", path.display()));
     }
-    printer
-        .note("next: read envlock.yml, then `envlock convert`, `envlock image build master` and `… worker`");
+    // Where the project is not here, it is to be named.
+    let (project, lock) = if directory.as_os_str().is_empty() {
+        (String::new(), String::new())
+    } else {
+        (format!(" {}", directory.join("envlock.yml").display()), format!(" --lock {}", directory.display()))
+    };
+    printer.note(format_args!(
+        "next: read envlock.yml, then `envlock convert{project}`, `envlock image build master{lock}` and `… worker`"
+    ));
     Ok(ExitCode::Success)
 }
 

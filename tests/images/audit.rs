@@ -239,6 +239,8 @@ fn images_of_two_environments_are_not_identical() {
     build(&place, &["worker", "-o", "other.tar"]);
     let ran = place.run(&["image", "verify", "one.tar", "other.tar"]).expect(1);
     assert!(ran.stderr.contains("other.tar has another environment than one.tar"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("each image is what its lock says, and their environments are not the same"));
+    assert!(ran.stderr.contains("hint: build all of them from one lock"), "{}", ran.stderr);
     // Each is what its own lock says, but not what the other's does.
     place.run(&["image", "verify", "one.tar"]).expect(0);
     let ran = place.run(&["image", "verify", "one.tar", "--lock", "."]).expect(1);

@@ -34,8 +34,15 @@ fn a_push_needs_skopeo_and_says_what_it_runs() {
         "--dest-tls-verify=false",
     ]);
     let ran = Ran::from(command.env("PATH", &bin).output().unwrap()).expect(4);
-    let words = "copy --dest-tls-verify=false oci-archive:worker-image.tar docker://host/worker:1";
-    assert_eq!(ran.stderr.matches(words).count(), 1, "{}", ran.stderr);
+    let words = "oci-archive:worker-image.tar docker://host/worker:1\n";
+    // Once by us, without the options, which may hold credentials; once by that skopeo.
+    assert_eq!(ran.stderr.matches(words).count(), 2, "{}", ran.stderr);
+    assert_eq!(ran.stderr.matches("--dest-tls-verify=false --digestfile /").count(), 1, "{}", ran.stderr);
+    for transport in ["docker-archive:x.tar", "sif:x", "ostree:x"] {
+        let mut command = place.command(&["image", "push", "worker-image.tar", transport]);
+        let ran = Ran::from(command.env("PATH", &bin).output().unwrap()).expect(4);
+        assert!(ran.stderr.contains(&format!("worker-image.tar {transport}\n")), "{}", ran.stderr);
+    }
 }
 
 #[test]
@@ -141,6 +148,26 @@ fn init_writes_what_the_example_has() {
     let ran = place.run(&["init", "--platform", "linux-64"]).expect(2);
     assert!(ran.stderr.contains("master.yml is there already"), "{}", ran.stderr);
     place.run(&["init", "--platform", "linux-64", "--force"]).expect(0);
+    // Names that YAML would read as something else; a project that is elsewhere.
+    let odd = Place::new();
+    odd.put("sub/my env: #x.yml", "dependencies: [python, celery]\n");
+    let ran = odd.run(&["init", "sub/my env: #x.yml", "--app", "no"]).expect(0);
+    assert!(
+        ran.stderr.contains("`envlock convert sub/envlock.yml`, `envlock image build master --lock sub`")
+    );
+    let text = odd.read("sub/envlock.yml");
+    let project: serde_yaml::Value = serde_yaml::from_str(&text).unwrap();
+    assert_eq!(project["environment"], "my env: #x.yml");
+    assert_eq!(project["roles"]["worker"]["services"]["worker"]["command"][2], "no");
+    assert!(text.contains("--app, \"no\", worker"), "{text}");
+    odd.put("mac.yml", "platforms: [osx-arm64]\ndependencies: [celery]\n");
+    let ran = odd.run(&["init", "mac.yml"]).expect(2);
+    assert!(
+        ran.stderr.contains("there are no containers for osx-arm64")
+            && ran.stderr.contains("--platform linux-64")
+    );
+    odd.run(&["init", "mac.yml", "--platform", "linux-64"]).expect(0);
+
     // An environment without supervisor leaves that to the master's own; several platforms have a line each.
     place.put("env.yml", "name: My_Shop\nchannels: [conda-forge]\ndependencies: [celery, redis-py]\n");
     let init =

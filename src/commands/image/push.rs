@@ -3,19 +3,32 @@
 use crate::{
     cli::ImagePush,
     error::{Error, ExitCode},
+    fs,
     image::{self, Archive},
     printer::Printer,
     spec,
 };
 
+/// skopeo's transports, as containers-transports(5) names them.
+const TRANSPORTS: [&str; 10] = [
+    "containers-storage:",
+    "dir:",
+    "docker://",
+    "docker-archive:",
+    "docker-daemon:",
+    "oci:",
+    "oci-archive:",
+    "ostree:",
+    "sif:",
+    "tarball:",
+];
+
 /// Runs the command.
 pub(super) fn push(arguments: &ImagePush, printer: &Printer) -> Result<ExitCode, Error> {
     let archive = Archive::open(&arguments.archive)?;
     let destination = &arguments.destination;
-    // skopeo's transports, such as `docker://` or `oci:`; a bare name is meant for a registry.
-    let is_transport = ["docker://", "oci:", "oci-archive:", "dir:", "docker-daemon:", "containers-storage:"]
-        .iter()
-        .any(|transport| destination.starts_with(transport));
+    // A bare name is meant for a registry.
+    let is_transport = TRANSPORTS.iter().any(|transport| destination.starts_with(transport));
     let destination = if is_transport { destination.clone() } else { format!("docker://{destination}") };
     let source = format!("oci-archive:{}", archive.path.display());
     let skopeo = which::which("skopeo").map_err(|_| {
@@ -32,16 +45,17 @@ pub(super) fn push(arguments: &ImagePush, printer: &Printer) -> Result<ExitCode,
     // Options may hold credentials, so they are not told.
     printer.note(format_args!("running skopeo copy {source} {destination}"));
     words.extend(arguments.options.iter().cloned());
-    words.extend([source, destination.clone()]);
+    // What arrives may not be what was sent: skopeo compresses where its destination wants it.
+    let scratch = fs::scratch_in(&std::env::temp_dir())?;
+    let digest = scratch.path().join("digest");
+    words.extend(["--digestfile".to_owned(), digest.display().to_string(), source, destination.clone()]);
     let ended = duct::cmd(skopeo, words).stdout_to_stderr().unchecked().run();
-    let ended =
-        ended.map_err(|source| crate::fs::Error::Io { action: "run", path: "skopeo".into(), source })?;
+    let ended = ended.map_err(|source| fs::Error::Io { action: "run", path: "skopeo".into(), source })?;
     if !ended.status.success() {
         let status = ended.status.to_string();
         return Err(image::Error::Push { destination, status }.into());
     }
-    for image in &archive.images {
-        printer.note(format_args!("pushed sha256:{}", image.digest));
-    }
+    let digest = fs::read_own(&digest)?.unwrap_or_default();
+    printer.note(format_args!("pushed {}", digest.trim()));
     Ok(ExitCode::Success)
 }

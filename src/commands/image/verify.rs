@@ -56,14 +56,15 @@ pub(super) fn verify(
             }
         }
     }
-    let mut differs = audits.iter().any(|(_, _, audit)| !audit.findings.is_empty());
+    let are_sound = audits.iter().all(|(_, _, audit)| audit.findings.is_empty());
+    let mut are_one = true;
     // Images for several platforms have an environment each.
     let mut shared: Vec<(&Option<String>, &str, &str)> = Vec::new();
     for (name, platform, audit) in &audits {
         match shared.iter().find(|(other, _, _)| other == &platform) {
             None => shared.push((platform, &audit.tree_digest, name)),
             Some((_, digest, first)) if *digest != audit.tree_digest => {
-                differs = true;
+                are_one = false;
                 printer.warning(format_args!(
                     "{name} has another environment than {first}: treeDigest {} instead of {digest}",
                     audit.tree_digest
@@ -82,11 +83,17 @@ pub(super) fn verify(
                 "findings": audit.findings.iter().map(as_json).collect::<Vec<_>>(),
             })
         });
-        printer.data(json!({ "identical": !differs, "images": images.collect::<Vec<_>>() }))?;
+        printer.data(json!({ "identical": are_sound && are_one, "images": images.collect::<Vec<_>>() }))?;
     }
-    if differs {
+    if !are_sound {
         let hint = "build it again with `envlock image build`, or say with --lock which lock it should be of";
         printer.error("the images are not what their lock says", Some(hint));
+        return Ok(ExitCode::Differs);
+    }
+    if !are_one {
+        let hint = "build all of them from one lock";
+        printer
+            .error("each image is what its lock says, and their environments are not the same", Some(hint));
         return Ok(ExitCode::Differs);
     }
     if !arguments.json {
