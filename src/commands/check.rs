@@ -6,6 +6,7 @@ use rattler_conda_types::Subdir;
 use serde_json::json;
 
 use super::convert;
+use super::locked::Locked;
 use crate::{
     cli::Check,
     error::{Error, ExitCode},
@@ -30,11 +31,7 @@ pub(super) fn check(arguments: &Check, settings: &Settings, printer: &Printer) -
         return finish(&[format!("{} is missing", nix_path.display())], arguments.json, printer);
     };
     let lock = nix::read(&nix_path, &text)?;
-    let overridden = lock.options.iter().filter(|(name, _)| lock.overridden.contains(*name));
-    let mut stated =
-        Options::from_entries(&overridden.map(|(name, value)| (name.clone(), value.clone())).collect())
-            .map_err(|(message, _)| lock::Error { path: nix_path.clone(), message })?;
-    stated.name_map = stated.name_map.map(|file| inputs.directory.join(file).display().to_string());
+    let stated = stated_options(&lock, &inputs.directory, &nix_path)?;
     let inputs = match load(stated) {
         // Since then every file has come to name its platforms, and --platform has no one to speak to.
         Err(spec::Error::Usage { message, .. }) if !lock.options.is_empty() => {
@@ -56,6 +53,34 @@ pub(super) fn check(arguments: &Check, settings: &Settings, printer: &Printer) -
         findings.push(format!("{} is of no environment any more", directory.join(name).display()));
     }
     finish(&findings, arguments.json, printer)
+}
+
+/// The options that the command line gave when a lock was made.
+fn stated_options(lock: &Lock, inputs: &Path, nix_path: &Path) -> Result<Options, Error> {
+    let overridden = lock.options.iter().filter(|(name, _)| lock.overridden.contains(*name));
+    let mut stated =
+        Options::from_entries(&overridden.map(|(name, value)| (name.clone(), value.clone())).collect())
+            .map_err(|(message, _)| lock::Error { path: nix_path.to_path_buf(), message })?;
+    stated.name_map = stated.name_map.map(|file| inputs.join(file).display().to_string());
+    Ok(stated)
+}
+
+/// Warns if the project file beside a lock says something else by now.
+pub(super) fn warn_if_stale(locked: &Locked, settings: &Settings, printer: &Printer) {
+    let project = locked.directory.join("envlock.yml");
+    let Some(lock) = locked.project.as_ref().filter(|_| fs::exists(&project)) else { return };
+    let stated = stated_options(lock, &locked.directory, &locked.directory.join(lock::NIX_FILE));
+    let files = [project.clone()];
+    let load = |stated| spec::load(Path::new(""), &files, stated, &settings.variables);
+    // What cannot be read says so when it is converted.
+    let inputs = stated.ok().and_then(|stated| load(stated).ok());
+    if inputs.is_some_and(|inputs| fingerprint::input_hash(&inputs) != lock.input_hash) {
+        printer.warning(format_args!(
+            "{} or a file that it names has changed since it was locked: this is of the lock as it is, `envlock convert` \
+             makes it anew",
+            project.display()
+        ));
+    }
 }
 
 /// The lock with its own packages, and everything else as the inputs say it.

@@ -43,7 +43,7 @@ pub fn run(cli: &Cli, settings: &Settings, printer: &Printer) -> ExitCode {
         Command::Cache(arguments) => cache::cache(&arguments.command, settings, printer),
         Command::Image(arguments) => image::image(&arguments.command, settings, printer),
         Command::Sbom(arguments) => (sbom::sbom(arguments, settings, printer), false),
-        Command::Render(arguments) => (render::render(&arguments.command, printer), false),
+        Command::Render(arguments) => (render::render(&arguments.command, settings, printer), false),
         Command::Completions { shell } => (generate::completions(*shell, printer), false),
         Command::Man { dir } => (generate::man(dir, printer), false),
     };

@@ -2,26 +2,32 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::locked::Locked;
+use super::{check::warn_if_stale, locked::Locked};
 use crate::{
     cli::{RenderCommand, RenderCompose},
     cluster::compose,
     error::{Error, ExitCode},
     fs, image,
     printer::Printer,
+    settings::Settings,
     spec,
 };
 
 /// Runs the command.
-pub(super) fn render(command: &RenderCommand, printer: &Printer) -> Result<ExitCode, Error> {
+pub(super) fn render(
+    command: &RenderCommand,
+    settings: &Settings,
+    printer: &Printer,
+) -> Result<ExitCode, Error> {
     match command {
-        RenderCommand::Compose(arguments) => compose(arguments, printer),
+        RenderCommand::Compose(arguments) => compose(arguments, settings, printer),
     }
 }
 
-fn compose(arguments: &RenderCompose, printer: &Printer) -> Result<ExitCode, Error> {
+fn compose(arguments: &RenderCompose, settings: &Settings, printer: &Printer) -> Result<ExitCode, Error> {
     let usage = |message: String, hint: &str| Error::from(spec::Error::usage(message, hint));
     let locked = Locked::load_project(&arguments.lock)?;
+    warn_if_stale(&locked, settings, printer);
     let roles = locked.project.as_ref().map(|project| &project.roles);
     let roles =
         roles.filter(|roles| roles.values().any(|role| !role.services.is_empty())).ok_or_else(|| {

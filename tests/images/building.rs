@@ -265,6 +265,24 @@ fn a_path_that_is_no_text_is_told_as_well_as_can_be() {
 }
 
 #[test]
+fn a_lock_that_is_stale_is_built_and_told_of() {
+    let place = locked();
+    let changed = "warning: envlock.yml or a file that it names has changed since it was locked";
+    let told = || {
+        [&["image", "build", "worker"][..], &["render", "compose"]]
+            .map(|arguments| place.run(arguments).expect(0).stderr.contains(changed))
+    };
+    assert_eq!(told(), [false, false]);
+    place.put("envlock.yml", place.read("envlock.yml").replace("stop-timeout: 7", "stop-timeout: 8"));
+    assert_eq!(told(), [true, true]);
+    // Options of the command line that made the lock are no change.
+    place.run(&["convert", "--virtual-package", "__cuda=12.4"]).expect(0);
+    assert_eq!(told(), [false, false]);
+    place.put("env.yml", format!("{}variables: {{A: b}}\n", place.read("env.yml")));
+    assert_eq!(told(), [true, true]);
+}
+
+#[test]
 fn no_secret_enters_an_image() {
     let place = locked();
     let mut command = place.command(&["image", "build", "master", "--json", "--compression", "none"]);

@@ -80,7 +80,9 @@ class Variables(unittest.TestCase):
                 image = {"URL": "redis://:${S}@h"}
                 with self.assertRaisesRegex(table.Missing, "S is not set and cannot be read from"):
                     table.environment(whole, None, image)
-                self.assertEqual(table.environment(whole, None, image, strict=False)["URL"], "redis://:${S}@h")
+                with mock.patch("sys.stderr", io.StringIO()) as said:
+                    self.assertEqual(table.environment(whole, None, image, strict=False)["URL"], "redis://:${S}@h")
+                self.assertRegex(said.getvalue(), "S is not set and .*; variables that refer to it stay as they are written")
                 pathlib.Path(directory, "S").write_text("\n")
                 with self.assertRaisesRegex(table.Missing, "S is empty"):
                     table.environment(whole, None, image)

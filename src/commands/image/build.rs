@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
-    super::{bundle::lock_files, locked::Locked, trees::Builder},
+    super::{bundle::lock_files, check::warn_if_stale, locked::Locked, trees::Builder},
     role::{Role, with_what_is_lost},
 };
 use crate::{
@@ -28,6 +28,7 @@ pub(super) fn build(
     printer: &Printer,
 ) -> Result<ExitCode, Error> {
     let locked = Locked::load_project(&arguments.lock)?.with_channels()?;
+    warn_if_stale(&locked, settings, printer);
     let role = Role::find(&locked, &arguments.role, arguments.platform.as_deref())?;
     let output = arguments.output.clone();
     let output = output.unwrap_or_else(|| PathBuf::from(format!("{}-image.tar", role.name)));

@@ -70,8 +70,9 @@ def environment(table, service, environ, strict=True):
 
     What is given at run time wins over the service's, and the service's over the image's. Stated values may refer to each
     other; what is given or secret is taken as it is. Without `strict` a secret that is not there is left out, and what
-    refers to it stays as it is.
+    refers to it stays as it is, which is said.
     """
+    missing = []
     # What came with the image is stated; any other value was given at run time.
     stated = {name: value for name, value in table["environment"].items() if environ.get(name, value) == value}
     given = {name: value for name, value in environ.items() if name not in stated}
@@ -82,9 +83,10 @@ def environment(table, service, environ, strict=True):
         try:
             given[name] = read_secret(name, given)
             stated.pop(name, None)
-        except Missing:
+        except Missing as error:
             if strict:
                 raise
+            missing.append(error)
     result = dict(given)
 
     def settle(name, above):
@@ -104,6 +106,8 @@ def environment(table, service, environ, strict=True):
 
     for name in stated:
         settle(name, [])
+    for error in missing:
+        say("%s; variables that refer to it stay as they are written" % error)
     return result
 
 
