@@ -3,17 +3,10 @@
 # envlock that is to write layers starts from a copy of the same cache. Prints a table.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/../scripts/lib.sh"
+need_packages time pigz zstd
+runs=${RUNS:-5}
 # shellcheck source=measure.sh
 source "$root/benches/measure.sh"
-
-need_packages time pigz zstd
-"$root/scripts/setup.sh"
-"$root/scripts/cargo.sh" build --release --locked --quiet
-envlock=$(cd "$root" && realpath "${CARGO_TARGET_DIR:-target}")/release/envlock
-work=$(mktemp -d)
-trap '"$root/tests/channel/channel.sh" stop; rm -rf "$work"' EXIT
-export ENVLOCK_CACHE=$work/cache
-runs=${RUNS:-5}
 
 say "locking and fetching Airflow 3, and once more with another version of one package"
 "$root/tests/channel/channel.sh" serve

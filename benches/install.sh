@@ -3,18 +3,12 @@
 # has a directory of its own: deleting first would measure the file system. Prints a table.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/../scripts/lib.sh"
+need_packages hyperfine time jq
+runs=${RUNS:-7}
 # shellcheck source=measure.sh
 source "$root/benches/measure.sh"
-
-need_packages hyperfine time jq
-"$root/scripts/setup.sh"
-"$root/scripts/cargo.sh" build --release --locked --quiet
-envlock=$(cd "$root" && realpath "${CARGO_TARGET_DIR:-target}")/release/envlock
 readers=$ENVLOCK_TEST_CACHE/readers/bin
-work=$(mktemp -d)
-trap '"$root/tests/channel/channel.sh" stop; rm -rf "$work"' EXIT
-export ENVLOCK_CACHE=$work/cache UV_CACHE_DIR=$work/uv PYTHONDONTWRITEBYTECODE=1
-runs=${RUNS:-7}
+export UV_CACHE_DIR=$work/uv PYTHONDONTWRITEBYTECODE=1
 
 say "locking and fetching Airflow 3"
 "$root/tests/channel/channel.sh" serve

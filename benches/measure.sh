@@ -1,5 +1,13 @@
-# Medians of whole commands, and their memory; sourced by the scripts beside it.
-# shellcheck shell=bash disable=SC2154 # its variables are those of the script
+# Medians of whole commands, and their memory; sourced by the scripts beside it, which say in $runs how often. Builds
+# $envlock, and gives it a cache below $work.
+# shellcheck shell=bash disable=SC2034,SC2154 # the variables of the script and of this go both ways
+
+"$root/scripts/setup.sh"
+"$root/scripts/cargo.sh" build --release --locked --quiet
+envlock=$(cd "$root" && realpath "${CARGO_TARGET_DIR:-target}")/release/envlock
+work=$(mktemp -d)
+trap '"$root/tests/channel/channel.sh" stop; rm -rf "$work"' EXIT
+export ENVLOCK_CACHE=$work/cache
 
 # Prints seconds and peak memory in MB of each of the runs of a command; @ in it is the number of the run. With $cache,
 # every run starts from a copy of that cache.
