@@ -4,7 +4,7 @@
 //! has a stable [`ExitCode`] and, where there is something to do next, a hint. It does not
 //! print: that is [`crate::printer`].
 
-use crate::{fs, image, lock, resolve, sbom, spec, store, tree};
+use crate::{fs, image, lock, nix, resolve, sbom, spec, store, tree};
 
 /// What the process returns. The numbers are documented in the README and never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub enum ExitCode {
     NotCached = 7,
     /// A package is damaged, malicious, or of a kind that cannot be installed.
     UnsoundPackage = 8,
+    /// Another program, such as Nix, was called and failed; it has said why.
+    OtherProgram = 9,
 }
 
 /// Why a command failed.
@@ -54,6 +56,9 @@ pub enum Error {
     /// A bill of materials cannot be written.
     #[error(transparent)]
     Sbom(#[from] sbom::Error),
+    /// Nix did not build.
+    #[error(transparent)]
+    Nix(#[from] nix::Error),
     /// The file system said no.
     #[error(transparent)]
     Fs(#[from] fs::Error),
@@ -94,6 +99,12 @@ impl Error {
                 image::Error::Push { .. } => ExitCode::Unreachable,
                 image::Error::Store(error) => of_store(error),
             },
+            Self::Nix(error) => match error {
+                nix::Error::Missing { .. } | nix::Error::Dynamic { .. } => ExitCode::BadInput,
+                nix::Error::WrongHash { .. } => ExitCode::WrongHash,
+                nix::Error::Failed { .. } => ExitCode::OtherProgram,
+                nix::Error::Fs(_) => ExitCode::FileSystem,
+            },
         }
     }
 
@@ -106,6 +117,7 @@ impl Error {
             Self::Store(error) => error.hint(),
             Self::Tree(error) => error.hint(),
             Self::Image(error) => error.hint(),
+            Self::Nix(error) => error.hint(),
             Self::Sbom(_) => {
                 Some("lock again with `envlock convert`, which states what a bill needs".to_owned())
             }

@@ -14,6 +14,7 @@ pub mod http;
 pub mod image;
 pub mod json;
 pub mod lock;
+pub mod nix;
 pub mod printer;
 pub mod resolve;
 pub mod sbom;

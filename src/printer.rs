@@ -42,6 +42,11 @@ impl Printer {
         }
     }
 
+    /// Whether notes are silent.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// From now on `secret` is printed as `***`.
     pub fn conceal(&self, secret: &str) {
         if let Ok(mut secrets) = self.secrets.lock()

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::common::root;
 
 /// What each module of the crate may use. A module that is not here may be used by none of them.
-const MAY_USE: [(&str, &[&str]); 17] = [
+const MAY_USE: [(&str, &[&str]); 18] = [
     ("causes", &[]),
     ("fs", &[]),
     ("json", &[]),
@@ -19,14 +19,15 @@ const MAY_USE: [(&str, &[&str]); 17] = [
     ("resolve", &["causes", "fs", "http", "lock", "printer", "spec", "store"]),
     ("tree", &["causes", "fs", "lock", "spec", "store"]),
     ("image", &["cluster", "fs", "json", "lock", "spec", "store", "tree"]),
-    ("error", &["fs", "image", "lock", "resolve", "sbom", "spec", "store", "tree"]),
+    ("nix", &["fs", "lock"]),
+    ("error", &["fs", "image", "lock", "nix", "resolve", "sbom", "spec", "store", "tree"]),
     ("cli", &["image", "sbom", "spec"]),
     ("settings", &["causes", "cli", "printer", "spec"]),
     (
         "commands",
         &[
-            "causes", "cli", "cluster", "error", "fs", "http", "image", "lock", "printer", "resolve", "sbom",
-            "settings", "spec", "store", "tree",
+            "causes", "cli", "cluster", "error", "fs", "http", "image", "lock", "nix", "printer", "resolve",
+            "sbom", "settings", "spec", "store", "tree",
         ],
     ),
 ];

@@ -23,6 +23,7 @@ mod faults;
 mod images;
 mod install;
 mod malicious;
+mod nix;
 mod node;
 mod outputs;
 mod peers;

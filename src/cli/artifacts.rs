@@ -16,6 +16,9 @@ pub struct Fetch {
     /// Only these platforms of the lock
     #[arg(long, short, value_name = "P")]
     pub platform: Vec<String>,
+    /// Make a directory of links to the artifacts, by file name
+    #[arg(long, value_name = "DIR")]
+    pub links: Option<PathBuf>,
     /// Where artifacts come from.
     #[command(flatten)]
     pub source: SourceArguments,
@@ -27,7 +30,8 @@ pub struct Fetch {
 const FETCH_EXAMPLES: &str = "\
 Examples:
   envlock fetch
-  envlock fetch conda-lock.yml --platform linux-64";
+  envlock fetch conda-lock.yml --platform linux-64
+  envlock fetch --links artifacts";
 
 /// `envlock bundle`.
 #[derive(Args, Debug)]

@@ -4,6 +4,7 @@ mod artifacts;
 mod image;
 mod installing;
 mod locking;
+mod nix;
 
 use std::path::PathBuf;
 
@@ -16,6 +17,7 @@ pub use image::{
 };
 pub use installing::{Install, Run, Verify};
 pub use locking::{Check, Convert, Init};
+pub use nix::NixBuild;
 
 /// Lock a conda env.yml once, and build identical nodes from it.
 #[derive(Debug, Parser)]
@@ -39,7 +41,8 @@ Exit codes:
   5  a file cannot be read or written
   6  an artifact has another hash than promised
   7  --offline or --frozen-metadata needs something that is not cached
-  8  a package is damaged, malicious, or of a kind that cannot be installed";
+  8  a package is damaged, malicious, or of a kind that cannot be installed
+  9  another program that was called has failed, and said why";
 
 /// Options of every command.
 #[derive(Args, Debug)]
@@ -89,6 +92,8 @@ pub enum Command {
     Cache(Cache),
     /// Build and audit images of the roles of a project
     Image(Image),
+    /// Build the image of a role with Nix: the same bytes as `image build`
+    NixBuild(NixBuild),
     /// Write a software bill of materials of a lock or an image
     Sbom(Sbom),
     /// Render files that run the images of a project

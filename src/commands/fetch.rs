@@ -1,5 +1,7 @@
 //! `envlock fetch`: the artifacts of a lock, all of them, into the store.
 
+use std::{collections::BTreeMap, path::Path};
+
 use rattler_conda_types::Subdir;
 use serde_json::json;
 
@@ -7,6 +9,7 @@ use super::{locked::Locked, trees::Builder};
 use crate::{
     cli::Fetch,
     error::{Error, ExitCode},
+    fs::{self, Stage},
     lock::Package,
     printer::Printer,
     settings::Settings,
@@ -18,14 +21,39 @@ use crate::{
 pub(super) fn fetch(arguments: &Fetch, settings: &Settings, printer: &Printer) -> Result<ExitCode, Error> {
     let locked = Locked::load(&arguments.lock)?;
     let packages = packages(&locked, &arguments.platform)?;
+    if let Some(directory) = arguments.links.as_ref().filter(|directory| fs::exists(directory)) {
+        let message = format!("--links {}: it is there already", directory.display());
+        return Err(spec::Error::usage(message, "name a directory that is not there yet").into());
+    }
     let _in_use = store::in_use(&settings.cache)?;
     let builder = Builder::new(&locked, &arguments.source, settings, printer)?;
     let fetched = builder.fetch(packages.iter().copied())?;
+    if let Some(directory) = &arguments.links {
+        link(&packages, directory, &builder, printer)?;
+    }
     if arguments.json {
         printer.data(json!({ "artifacts": packages.len(), "fetched": fetched }))?;
     }
     printer.note(format_args!("{} artifacts are in the store, {fetched} of them new", packages.len()));
     Ok(ExitCode::Success)
+}
+
+/// Makes a directory of links to artifacts by file name; those that share a name have their hash before it.
+fn link(packages: &[&Package], directory: &Path, builder: &Builder, printer: &Printer) -> Result<(), Error> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    packages.iter().for_each(|package| *counts.entry(package.file_name()).or_default() += 1);
+    let waiting =
+        || printer.note(format_args!("waiting for another process that makes {}", directory.display()));
+    let stage = Stage::begin(directory, waiting)?;
+    for package in packages {
+        let mut name = package.file_name();
+        if counts[&name] > 1 {
+            name = format!("{}-{name}", &package.sha256[..16]);
+        }
+        fs::create_symlink(&stage.tree().join(name), &builder.path(package).to_string_lossy())?;
+    }
+    stage.publish()?;
+    Ok(())
 }
 
 /// The packages of every environment on every platform, or on some; an artifact that several need comes once.

@@ -77,7 +77,7 @@ impl Locked {
                 ))
             })
         };
-        if file.extension().is_some_and(|extension| extension == "nix") {
+        if file.extension().is_some_and(|extension| extension == "nix" || extension == "json") {
             let project = nix::read(&file, &text(&file)?)?;
             project.environments.iter().try_for_each(|environment| check_packages(&file, environment))?;
             return Ok(Self {
@@ -131,6 +131,29 @@ impl Locked {
             self.channels.extend(stated.channels.into_iter().filter(|it| !it.used_env_vars.is_empty()));
         }
         Ok(self)
+    }
+
+    /// Demands the lock files that `envlock.nix` names, saying what it says: they become part of what is built.
+    pub(super) fn demand_files(&self) -> Result<(), Error> {
+        for (name, digest) in self.project.iter().flat_map(|project| &project.files) {
+            let path = self.directory.join(name);
+            let Some(text) = fs::read_own(&path)? else {
+                let message = format!("{} is missing", path.display());
+                return Err(spec::Error::usage(
+                    message,
+                    "it belongs to envlock.nix: bring both from where they were locked, or run `envlock convert`",
+                )
+                .into());
+            };
+            if conda_lock::digest(&text) != *digest {
+                let message = format!(
+                    "it is not the one that {} was written with",
+                    self.directory.join(lock::NIX_FILE).display()
+                );
+                return Err(lock::Error { path, message }.into());
+            }
+        }
+        Ok(())
     }
 
     /// One environment (the lock's own, or the user environment) on one platform (this machine's).

@@ -11,6 +11,7 @@ mod init;
 mod install;
 mod locked;
 mod network;
+mod nix_build;
 mod render;
 mod run;
 mod sbom;
@@ -42,6 +43,7 @@ pub fn run(cli: &Cli, settings: &Settings, printer: &Printer) -> ExitCode {
         Command::Bundle(arguments) => (bundle::bundle(&arguments.command, settings, printer), false),
         Command::Cache(arguments) => cache::cache(&arguments.command, settings, printer),
         Command::Image(arguments) => image::image(&arguments.command, settings, printer),
+        Command::NixBuild(arguments) => (nix_build::nix_build(arguments, settings, printer), arguments.json),
         Command::Sbom(arguments) => (sbom::sbom(arguments, settings, printer), false),
         Command::Render(arguments) => (render::render(&arguments.command, settings, printer), false),
         Command::Completions { shell } => (generate::completions(*shell, printer), false),

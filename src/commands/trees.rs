@@ -3,7 +3,7 @@
 use std::{
     cell::Cell,
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use rattler_conda_types::Subdir;
@@ -95,6 +95,12 @@ impl<'a> Builder<'a> {
         let fetched = runtime.block_on(self.fetcher.fetch_all(&wanted, &progress))?;
         runtime.shutdown_background();
         Ok(fetched)
+    }
+
+    /// Where the artifact of a package is, once it has been fetched: the file that was named for it, or the store's.
+    pub(super) fn path(&self, package: &Package) -> PathBuf {
+        let given = self.given.get(&package.sha256).and_then(|url| url.to_file_path().ok());
+        given.unwrap_or_else(|| store::artifact_path(&self.settings.cache, &package.sha256))
     }
 
     /// The manifest of a tree: the one that the store kept, or a new one. With `rebuild` it is always a new one,

@@ -78,6 +78,11 @@ pub fn count(directory: &Path) -> Result<usize, Error> {
     Ok(std::fs::read_dir(directory).map_err(Error::io("read", directory))?.count())
 }
 
+/// Where a symlink leads, as it says.
+pub fn read_link(path: &Path) -> Result<PathBuf, Error> {
+    std::fs::read_link(path).map_err(Error::read(path))
+}
+
 /// Whether a path is a symlink to `target`.
 pub fn leads_to(path: &Path, target: &str) -> bool {
     std::fs::read_link(path).is_ok_and(|found| found == Path::new(target))

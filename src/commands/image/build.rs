@@ -28,6 +28,7 @@ pub(super) fn build(
     printer: &Printer,
 ) -> Result<ExitCode, Error> {
     let locked = Locked::load_project(&arguments.lock)?.with_channels()?;
+    locked.demand_files()?;
     warn_if_stale(&locked, settings, printer);
     let role = Role::find(&locked, &arguments.role, arguments.platform.as_deref())?;
     let output = arguments.output.clone();

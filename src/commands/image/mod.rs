@@ -5,7 +5,7 @@ mod diff;
 mod index;
 mod inspect;
 mod push;
-mod role;
+pub(super) mod role;
 mod verify;
 
 use std::path::{Path, PathBuf};

@@ -19,8 +19,8 @@ use crate::{
 };
 
 /// A role of a lock on one platform.
-pub(super) struct Role<'a> {
-    pub(super) name: &'a str,
+pub(in crate::commands) struct Role<'a> {
+    pub(in crate::commands) name: &'a str,
     pub(super) services: &'a project::Role,
     project: &'a Lock,
     user: Chosen<'a>,
@@ -39,7 +39,11 @@ pub(super) struct Trees {
 
 impl<'a> Role<'a> {
     /// Finds what an image of a role needs.
-    pub(super) fn find(locked: &'a Locked, name: &'a str, platform: Option<&str>) -> Result<Self, Error> {
+    pub(in crate::commands) fn find(
+        locked: &'a Locked,
+        name: &'a str,
+        platform: Option<&str>,
+    ) -> Result<Self, Error> {
         let usage = |message: String, hint: String| Error::from(spec::Error::usage(message, hint));
         let roles = locked.project.as_ref().map(|project| &project.roles);
         let (Some(project), Some(services)) = (&locked.project, roles.and_then(|roles| roles.get(name)))
@@ -65,7 +69,7 @@ impl<'a> Role<'a> {
         Ok(Self { name, services, project, user, runtime, system })
     }
 
-    pub(super) fn platform(&self) -> Subdir {
+    pub(in crate::commands) fn platform(&self) -> Subdir {
         self.user.platform
     }
 

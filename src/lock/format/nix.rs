@@ -58,6 +58,11 @@ pub fn write(lock: &Lock) -> String {
     format!("# Locked by envlock; do not edit. To lock anew after a change: envlock convert\n{text}")
 }
 
+/// Text as a string of the Nix language.
+pub fn quoted(text: &str) -> String {
+    Value::string(text).render().trim_end().to_owned()
+}
+
 /// Whether the text of an `envlock.nix` says just what this lock is, however it is formatted.
 pub fn says(text: &str, lock: &Lock) -> bool {
     Value::parse(text).is_ok_and(|said| said == value(lock))
@@ -141,13 +146,15 @@ fn sri(hex: &str) -> String {
     format!("sha256-{}", STANDARD.encode(bytes))
 }
 
-/// Reads what [`write()`] wrote. What only `conda-lock.yml` states is left empty.
+/// Reads what [`write()`] wrote, or the same as JSON, which is what Nix can write. What only `conda-lock.yml` states is
+/// left empty.
 pub fn read(path: &Path, text: &str) -> Result<Lock, Error> {
-    parse(text).map_err(|message| Error { path: path.to_path_buf(), message })
+    let is_json = path.extension().is_some_and(|extension| extension == "json");
+    let root = if is_json { Value::parse_json(text) } else { Value::parse(text) };
+    root.and_then(|root| parse(&root)).map_err(|message| Error { path: path.to_path_buf(), message })
 }
 
-fn parse(text: &str) -> Result<Lock, String> {
-    let root = Value::parse(text)?;
+fn parse(root: &Value) -> Result<Lock, String> {
     match root.get("formatVersion") {
         Some(Value::Integer(FORMAT_VERSION)) => {}
         Some(Value::Integer(other)) => {
@@ -156,7 +163,7 @@ fn parse(text: &str) -> Result<Lock, String> {
         _ => return Err("`formatVersion` is missing".to_owned()),
     }
     let mut options = BTreeMap::new();
-    for (name, value) in set(&root, "options")? {
+    for (name, value) in set(root, "options")? {
         match value {
             Value::Set(inner) => {
                 for (key, value) in inner {
@@ -167,7 +174,7 @@ fn parse(text: &str) -> Result<Lock, String> {
         }
     }
     let mut environments = Vec::new();
-    for (name, value) in set(&root, "environments")? {
+    for (name, value) in set(root, "environments")? {
         let mut platforms = BTreeMap::new();
         for (system, value) in value.as_set().ok_or_else(|| format!("`{name}` is not a set"))? {
             platforms.insert(platform(system)?, read_platform(value)?);
@@ -181,7 +188,7 @@ fn parse(text: &str) -> Result<Lock, String> {
         });
     }
     let mut roles = BTreeMap::new();
-    for (name, value) in set(&root, "roles")? {
+    for (name, value) in set(root, "roles")? {
         if !is_name(name) {
             return Err(format!("`{name}` cannot be the name of a role"));
         }
@@ -189,12 +196,12 @@ fn parse(text: &str) -> Result<Lock, String> {
         roles.insert(name.clone(), role);
     }
     Ok(Lock {
-        input_hash: attribute(&root, "inputHash")?,
+        input_hash: attribute(root, "inputHash")?,
         options,
-        overridden: texts(&root, "overridden")?.into_iter().collect(),
-        files: read_strings(&root, "files")?,
+        overridden: texts(root, "overridden")?.into_iter().collect(),
+        files: read_strings(root, "files")?,
         environments,
-        cluster: nix_roles::read_cluster(&root)?,
+        cluster: nix_roles::read_cluster(root)?,
         roles,
     })
 }
@@ -259,6 +266,10 @@ mod tests {
     use crate::lock::model::tests::package as sample;
     use crate::spec::project::{Cluster, Readiness, Role, Service, User};
 
+    fn parse_text(text: &str) -> Result<Lock, String> {
+        parse(&Value::parse(text)?)
+    }
+
     fn role() -> Role {
         let service = |readiness| Service {
             command: vec!["a b".to_owned(), "${C}".to_owned()],
@@ -306,7 +317,7 @@ mod tests {
             ("\"redis://\\${HOST}/0\"", "\"redis://:hunter2@h/0\""),
         ] {
             assert!(text.contains(from), "{from}");
-            assert!(parse(&text.replace(from, to)).is_err(), "{to}");
+            assert!(parse_text(&text.replace(from, to)).is_err(), "{to}");
         }
     }
 
@@ -347,7 +358,7 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back() {
-        assert_eq!(parse(&write(&lock())).unwrap(), lock());
+        assert_eq!(parse_text(&write(&lock())).unwrap(), lock());
     }
 
     #[test]
@@ -360,7 +371,7 @@ mod tests {
     #[test]
     fn an_edited_hash_is_noticed() {
         let text = write(&lock()).replace("version = \"1.0\"", "version = \"1.1\"");
-        assert!(parse(&text).unwrap_err().contains("edited"));
+        assert!(parse_text(&text).unwrap_err().contains("edited"));
     }
 
     #[test]

@@ -104,6 +104,30 @@ impl Value {
         }
     }
 
+    /// Reads the same data as JSON, as `nix eval --json --file envlock.nix` prints it.
+    pub(super) fn parse_json(text: &str) -> Result<Self, String> {
+        Self::from_json(serde_json::from_str(text).map_err(|error| error.to_string())?)
+    }
+
+    fn from_json(value: serde_json::Value) -> Result<Self, String> {
+        match value {
+            serde_json::Value::String(text) => Ok(Self::String(text)),
+            serde_json::Value::Number(number) => {
+                number.as_u64().map(Self::Integer).ok_or_else(|| format!("`{number}` is not data"))
+            }
+            serde_json::Value::Bool(value) => Ok(Self::Bool(value)),
+            serde_json::Value::Array(items) => {
+                items.into_iter().map(Self::from_json).collect::<Result<_, _>>().map(Self::List)
+            }
+            serde_json::Value::Object(entries) => entries
+                .into_iter()
+                .map(|(key, value)| Ok((key, Self::from_json(value)?)))
+                .collect::<Result<_, _>>()
+                .map(Self::Set),
+            serde_json::Value::Null => Err("`null` is not data".to_owned()),
+        }
+    }
+
     /// Reads the text of a file that is data; the error says what is not.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         // rnix recurses: what we write is seven levels deep, and nothing deeper is ours.
@@ -218,6 +242,20 @@ mod tests {
             ("t", Value::Bool(true)),
         ]);
         assert_eq!(Value::parse(&value.render()).unwrap(), value);
+    }
+
+    #[test]
+    fn json_says_the_same() {
+        let value = Value::set([
+            ("a", Value::strings(["x${y}\n"])),
+            ("b", Value::Integer(1)),
+            ("c", Value::set([("d", Value::Bool(true))])),
+        ]);
+        let json = r#"{"a": ["x${y}\n"], "b": 1, "c": {"d": true}}"#;
+        assert_eq!(Value::parse_json(json).unwrap(), value);
+        for text in ["", "null", r#"{"a": null}"#, r#"{"a": -1}"#, r#"{"a": 1.5}"#] {
+            assert!(Value::parse_json(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -1,0 +1,80 @@
+{
+  description = "Lock a conda env.yml once and build identical Airflow and Celery nodes from it";
+
+  inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
+
+  outputs =
+    { self, nixpkgs }:
+    let
+      systems = [
+        "x86_64-linux"
+        "aarch64-linux"
+      ];
+      each =
+        value:
+        builtins.listToAttrs (
+          map (system: {
+            name = system;
+            value = value system;
+          }) systems
+        );
+      # Names of outputs are known without nixpkgs, so that what does not need it never asks for it.
+      pkgsOf = system: nixpkgs.legacyPackages.${system};
+      own = each (system: import ./nix/packages { pkgs = pkgsOf system; });
+      lib = import ./nix/lib/make.nix {
+        programOf = system: "${own.${system}.envlock-static}/bin/envlock";
+        machineOf =
+          system: modules:
+          nixpkgs.lib.nixosSystem {
+            modules = [
+              self.nixosModules.default
+              { nixpkgs.hostPlatform = system; }
+            ]
+            ++ modules;
+          };
+      };
+      quickstart = lib.mkCluster { lockDir = ./examples/quickstart; };
+    in
+    {
+      inherit lib;
+      inherit (quickstart) nixosConfigurations;
+
+      packages = each (system: quickstart.packages.${system} // own.${system});
+
+      apps = each (system: {
+        default = {
+          type = "app";
+          program = "${own.${system}.envlock}/bin/envlock";
+          meta.description = "Lock environments, and build images from locks";
+        };
+      });
+
+      checks = each (
+        system:
+        import ./nix/checks.nix {
+          pkgs = pkgsOf system;
+          packages = self.packages.${system};
+        }
+      );
+
+      devShells = each (system: {
+        default = import ./nix/shell.nix { pkgs = pkgsOf system; };
+      });
+
+      formatter = each (system: (pkgsOf system).nixfmt-tree);
+
+      nixosModules.default = import ./nix/modules { programOf = lib.programOf or (_: null); };
+
+      templates.default = {
+        path = ./examples/quickstart;
+        description = "A project of your own: environment files, envlock.yml, locks, and a flake";
+        welcomeText = ''
+          Lock the environment files anew after each change, and let git know: a flake sees nothing else.
+
+              envlock convert
+              git add flake.nix *.yml envlock.nix
+              nix build .#worker-image && docker load < result
+        '';
+      };
+    };
+}

@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# The claim about Nix, for real: environment and images of the quickstart on the test channel, built by Nix in its
+# sandbox without nixpkgs, are those that envlock builds. Prints one line for each image; fails where something differs.
+#
+# usage: build.sh    (as root; $ENVLOCK: the program as one file, `cargo static` if it is not given)
+set -euo pipefail
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+source "$here/../../scripts/lib.sh"
+
+need_packages jq python3 git
+command -v nix-build >/dev/null || need_packages nix-bin
+if [[ -z ${ENVLOCK:-} ]]; then
+    say "building envlock as one file (the first time takes about ten minutes on two cores)"
+    "$root/scripts/cargo.sh" static --quiet
+    ENVLOCK=${CARGO_TARGET_DIR:-$root/target}/$(rustc --print host-tuple)/release/envlock
+fi
+envlock=$(realpath "$ENVLOCK")
+export NIX_CONFIG="experimental-features = nix-command flakes
+build-users-group =
+substituters =
+sandbox = true
+flake-registry =
+warn-dirty = false"
+work=$(mktemp -d)
+trap '[[ -z ${server:-} ]] || kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
+
+# Serves the channel at the address that locks name, where Nix fetches from it.
+serve() {
+    [[ -z ${server:-} ]] || { kill "$server"; wait "$server" 2>/dev/null || true; }
+    /usr/bin/python3 -B "$root/tests/channel/serve.py" "$channel" "$@" >"$work/server" & server=$!
+    until grep -q listening "$work/server"; do
+        kill -0 "$server" || fail "the channel cannot be served on port 8765: something else is"
+        sleep 0.1
+    done
+}
+by_nix() {
+    nix-build --no-out-link "$root/nix" --argstr system x86_64-linux --arg lockDir "$work/project" \
+        --arg envlock "$envlock" "$@" 2>"$work/log" || { tail -n 30 "$work/log" >&2; fail "nix-build $* failed"; }
+}
+same() { [[ $2 == "$3" ]] && printf '%s: envlock %s, nix %s: identical\n' "$1" "$2" "$3" || fail "$1: envlock $2, nix $3"; }
+digest() { sha256sum <"$1" | cut -c 1-64; }
+says() { grep -qF -- "$1" "$2" || { cat "$2" >&2; fail "it does not say: $1"; }; }
+
+say "locking the quickstart on the test channel, and building its images"
+channel=$("$root/tests/channel/channel.sh" build)
+serve
+mkdir "$work/project"
+cp "$root"/tests/channel/quickstart/*.yml "$work/project"
+cd "$work/project"
+"$envlock" convert --quiet
+for role in master worker; do "$envlock" image build --quiet "$role" --output "$work/$role.tar"; done
+
+say "the same by $(nix-build --version), in its sandbox"
+for role in master worker; do
+    same "$role-image" "$(digest "$work/$role.tar")" "$(digest "$(by_nix --attr "images.$role")")"
+done
+environment=$(by_nix --attr environment)
+tree_digest=$("$envlock" install --json --quiet --prefix /opt/envlock/env --into "$work/env" | jq -r .tree_digest)
+read -r python prefix found < <(cat "$(nix-build --no-out-link "$here/python.nix" --arg lockDir "$work/project" \
+    --arg envlock "$envlock" 2>"$work/log")") || { cat "$work/log" >&2; fail "Python did not run"; }
+same "environment, Python $python" "$tree_digest" "$found"
+[[ $prefix == "$environment" ]] || fail "Python takes its prefix to be $prefix"
+system=$("$envlock" install --json --quiet --environment master --prefix /opt/envlock/system --into "$work/system" |
+    jq -r .tree_digest)
+found=$(/usr/bin/python3 "$here/tree_digest.py" "$(by_nix --attr systemEnvironments.master)" /dev/stdout | cut -d ' ' -f 3)
+same "system environment of master" "$system" "$found"
+
+say "built once more, each is the same"
+for attribute in environment runtime images.master images.worker; do by_nix --attr "$attribute" --check >/dev/null; done
+
+say "artifacts and bundle are enough for a machine without a network"
+links=$(by_nix --attr artifacts)
+nix-store --query --requisites "$links" >"$work/closure"
+[[ $(wc -l <"$work/closure") == $((1 + $(find "$links" -type l | wc -l))) ]] || fail "the closure of $links is not its artifacts"
+"$envlock" bundle create --quiet --output "$work/bundle.tar"
+same bundle "$(digest "$work/bundle.tar")" "$(digest "$(by_nix --attr bundle)")"
+
+say "envlock nix-build"
+"$envlock" nix-build worker --plain --json --out-link "$work/result" >"$work/json" 2>"$work/log" || { cat "$work/log" >&2; fail "envlock nix-build failed"; }
+says "running nix-build " "$work/log"
+same "worker-image by envlock nix-build" "$(digest "$work/worker.tar")" "$(jq -r .archive_sha256 "$work/json")"
+
+say "what has changed upstream is noticed"
+serve --fault 'corrupt:*tini*'
+cp -r "$work/project" "$work/changed"
+# Under another name, so that Nix has to fetch it.
+sed -i "s/storeName = \"tini/storeName = \"${work##*.}-tini/" "$work/changed/envlock.nix"
+code=0
+"$envlock" nix-build worker --plain --lock "$work/changed" --out-link "$work/result" 2>"$work/log" || code=$?
+[[ $code == 6 ]] || { cat "$work/log" >&2; fail "exit code $code, not 6"; }
+says "hash mismatch in fixed-output derivation" "$work/log"
+says "what is at that URL has changed" "$work/log"
