@@ -7,6 +7,7 @@ demo: ## lock a real environment from a real channel, step by step
 
 test: setup lint ## everything that must hold
 	scripts/cargo.sh test --locked
+	tests/nix/run.sh
 
 lint: ## formatting, clippy, shell scripts
 	scripts/lint.sh

@@ -21,8 +21,9 @@
       # Names of outputs are known without nixpkgs, so that what does not need it never asks for it.
       pkgsOf = system: nixpkgs.legacyPackages.${system};
       own = each (system: import ./nix/packages { pkgs = pkgsOf system; });
+      programOf = system: "${own.${system}.envlock-static}/bin/envlock";
       lib = import ./nix/lib/make.nix {
-        programOf = system: "${own.${system}.envlock-static}/bin/envlock";
+        inherit programOf;
         machineOf =
           system: modules:
           nixpkgs.lib.nixosSystem {
@@ -63,7 +64,7 @@
 
       formatter = each (system: (pkgsOf system).nixfmt-tree);
 
-      nixosModules.default = import ./nix/modules { programOf = lib.programOf or (_: null); };
+      nixosModules.default = import ./nix/modules { inherit programOf; };
 
       templates.default = {
         path = ./examples/quickstart;

@@ -29,13 +29,17 @@ let
 in
 {
   # The environment of env.yml, as it is at /opt/envlock/env.
-  environment = tree "user";
+  environment = tree "user" // {
+    passthru.tests = build.testsOf "user";
+  };
   # C library, certificates, time zones and init, as they are at /opt/envlock/runtime.
   runtime = tree "runtime";
   # What a role has besides, as it is at /opt/envlock/system.
   systemEnvironments = each (builtins.filter (name: lock.environments ? ${name}) roles) tree;
   # OCI archives, as `envlock image build` writes them.
   images = each roles build.image;
+  # What nodes that are no containers have below /opt/envlock besides: programs and table of services, lock, treeDigest.
+  nodes = each roles build.node;
   # Links to every artifact: its closure is what a machine without a network needs.
   artifacts = build.artifacts;
   # Locks and artifacts in one file, as `envlock bundle create` writes it.

@@ -3,9 +3,9 @@
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
-say "building envlock (the first time takes about six minutes on two cores)"
-"$root/scripts/cargo.sh" build --release --locked --quiet
-PATH=${CARGO_TARGET_DIR:-$root/target}/release:$PATH
+need_envlock
+PATH=$(dirname "$ENVLOCK"):$PATH
+say "the program is $ENVLOCK"
 
 say "building and serving a conda channel made of Debian packages"
 "$root/tests/channel/channel.sh" serve

@@ -22,6 +22,16 @@ need_packages() {
     DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends -y "${missing[@]}" >&2
 }
 
+# The program as one file that needs no other: $ENVLOCK, which is built if it is not given.
+need_envlock() {
+    if [[ -z ${ENVLOCK:-} ]]; then
+        say "building envlock (the first time takes about ten minutes on two cores)"
+        "$root/scripts/cargo.sh" static --quiet
+        ENVLOCK=${CARGO_TARGET_DIR:-$root/target}/$(rustc --print host-tuple)/release/envlock
+    fi
+    ENVLOCK=$(realpath "$ENVLOCK")
+}
+
 # Debian 12's own Rust is too old, and nothing here can bring a newer one.
 need_rust() {
     local wanted found

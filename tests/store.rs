@@ -9,7 +9,7 @@ use std::{
 use crate::common::{
     Place, Ran, Server, assert_same_files, is_root,
     packages::{Artifact, Conda, Member, fake_python, lock, lock_at, sha256},
-    skipped,
+    project, skipped,
 };
 
 /// Bytes that do not compress, the same every time.
@@ -506,4 +506,28 @@ fn the_cache_is_looked_after() {
     place.run(&["install", "--prefix", "env", "--offline"]).expect(0);
     // The other's is fetched again: its channel is a directory, which needs no network.
     run(&["install", "--prefix", "new", "--offline"]).expect(0);
+}
+
+#[test]
+fn artifacts_are_linked_by_their_file_names() {
+    let place = project::locked();
+    place.run(&["fetch", "--links", "artifacts"]).expect(0);
+    let lock = place.read("conda-lock.yml")
+        + &place.read("runtime.conda-lock.yml")
+        + &place.read("master.conda-lock.yml");
+    let mut count = 0;
+    for entry in std::fs::read_dir(place.path().join("artifacts")).unwrap() {
+        let path = entry.unwrap().path();
+        assert!(path.is_symlink());
+        let digest = sha256(&std::fs::read(&path).unwrap());
+        assert!(
+            lock.contains(&digest) && lock.contains(path.file_name().unwrap().to_str().unwrap()),
+            "{path:?}"
+        );
+        count += 1;
+    }
+    // The user environment's, libc, tini and supervisor.
+    assert_eq!(count, project::USER.len() + 3);
+    let said = place.run(&["fetch", "--links", "artifacts"]).expect(2).stderr;
+    assert!(said.contains("--links artifacts: it is there already"), "{said}");
 }

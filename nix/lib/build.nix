@@ -48,6 +48,26 @@ let
 
   out = builtins.placeholder "out";
   lockOf = names: builtins.toFile "lock.json" (builtins.toJSON (restrict lock system names));
+
+  ofRole =
+    role: name: command: attributes:
+    let
+      names = [
+        "user"
+        "runtime"
+      ]
+      ++ (if lock.environments ? ${role} then [ role ] else [ ]);
+      arguments = [
+        role
+        "--lock"
+        "${lock.directory}"
+        "--output"
+        out
+      ];
+    in
+    builtins.seq (lib.roleOf lock role) (
+      run name (command ++ arguments ++ artifactsOf names) attributes
+    );
 in
 rec {
   # The tree of an environment for its prefix; byte-code is compiled with the runtime's loader, so not without one.
@@ -77,31 +97,37 @@ rec {
       meta.description = "The ${name} environment, for ${prefixOf name}";
     };
 
+  # The tests of an environment.
+  testsOf =
+    name:
+    let
+      isPython = package: package.kind == "conda" && package.name == "python";
+      canRun = hasRuntime && builtins.any isPython (environmentOf lock system name).packages;
+    in
+    if canRun then
+      {
+        tree-digest = import ./tree-digest.nix {
+          environment = tree name;
+          runtime = tree "runtime";
+          inherit system;
+        };
+      }
+    else
+      { };
+
   # The OCI archive of a role.
   image =
     role:
-    let
-      names = [
-        "user"
-        "runtime"
-      ]
-      ++ (if lock.environments ? ${role} then [ role ] else [ ]);
-      arguments = [
-        "image"
-        "build"
-        role
-        "--lock"
-        "${lock.directory}"
-        "--output"
-        out
-      ]
-      ++ artifactsOf names;
-    in
-    builtins.seq (lib.roleOf lock role) (
-      run "${role}-image.tar" arguments {
-        meta.description = "The image of ${role}, for `docker load`";
-      }
-    );
+    ofRole role "${role}-image.tar" [ "image" "build" ] {
+      meta.description = "The image of ${role}, for `docker load`";
+    };
+
+  # What a node of a role has besides its environments.
+  node =
+    role:
+    ofRole role "envlock-node-${role}" [ "render" "node" ] {
+      meta.description = "Services, lock and treeDigest of ${role}, for /opt/envlock";
+    };
 
   # A directory of links to the artifacts, by file name.
   artifacts =

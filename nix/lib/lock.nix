@@ -5,7 +5,7 @@ let
   present =
     name:
     builtins.pathExists (lockDir + "/${name}")
-    || throw "envlock: there is no ${name} in ${toString lockDir}. Run `envlock convert`; a flake sees it after `git add`";
+    || throw "envlock: there is no ${name} in ${toString lockDir}. Run `envlock convert`; a flake sees only files of its own, after `git add`";
 
   lock = import (lockDir + "/envlock.nix");
   broken =

@@ -207,6 +207,9 @@ pub struct Render {
 pub enum RenderCommand {
     /// A Compose file: one service a container, with volumes, health checks, and secrets by file
     Compose(RenderCompose),
+    /// What a node of a role has below /opt/envlock besides its environments: the programs and the table of its services,
+    /// the lock, the treeDigest
+    Node(RenderNode),
 }
 
 /// `envlock render compose`.
@@ -226,6 +229,30 @@ pub struct RenderCompose {
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
+
+/// `envlock render node`.
+#[derive(Args, Debug)]
+#[command(after_help = NODE_EXAMPLES)]
+pub struct RenderNode {
+    /// The role, as envlock.yml names it
+    pub role: String,
+    /// The project's envlock.nix, or its directory
+    #[arg(long, value_name = "LOCK", default_value = ".")]
+    pub lock: PathBuf,
+    /// The directory to make
+    #[arg(long, short, value_name = "DIR")]
+    pub output: PathBuf,
+    /// The platform of the node [default: this machine's]
+    #[arg(long, short, value_name = "P")]
+    pub platform: Option<String>,
+    /// Where artifacts come from.
+    #[command(flatten)]
+    pub source: SourceArguments,
+}
+
+const NODE_EXAMPLES: &str = "\
+Example:
+  envlock render node worker -o node && cp -r node/. /opt/envlock";
 
 const COMPOSE_EXAMPLES: &str = "\
 Examples:

@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand};
 pub use artifacts::{Bundle, BundleCommand, Cache, CacheCommand, Fetch};
 pub use image::{
     Image, ImageBuild, ImageCommand, ImageDiff, ImageIndex, ImageInspect, ImagePush, ImageVerify, Render,
-    RenderCommand, RenderCompose, Sbom,
+    RenderCommand, RenderCompose, RenderNode, Sbom,
 };
 pub use installing::{Install, Run, Verify};
 pub use locking::{Check, Convert, Init};

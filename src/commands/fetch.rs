@@ -5,11 +5,11 @@ use std::{collections::BTreeMap, path::Path};
 use rattler_conda_types::Subdir;
 use serde_json::json;
 
-use super::{locked::Locked, trees::Builder};
+use super::{demand_absent, locked::Locked, stage, trees::Builder};
 use crate::{
     cli::Fetch,
     error::{Error, ExitCode},
-    fs::{self, Stage},
+    fs,
     lock::Package,
     printer::Printer,
     settings::Settings,
@@ -21,9 +21,8 @@ use crate::{
 pub(super) fn fetch(arguments: &Fetch, settings: &Settings, printer: &Printer) -> Result<ExitCode, Error> {
     let locked = Locked::load(&arguments.lock)?;
     let packages = packages(&locked, &arguments.platform)?;
-    if let Some(directory) = arguments.links.as_ref().filter(|directory| fs::exists(directory)) {
-        let message = format!("--links {}: it is there already", directory.display());
-        return Err(spec::Error::usage(message, "name a directory that is not there yet").into());
+    if let Some(directory) = &arguments.links {
+        demand_absent("--links", directory)?;
     }
     let _in_use = store::in_use(&settings.cache)?;
     let builder = Builder::new(&locked, &arguments.source, settings, printer)?;
@@ -41,10 +40,10 @@ pub(super) fn fetch(arguments: &Fetch, settings: &Settings, printer: &Printer) -
 /// Makes a directory of links to artifacts by file name; those that share a name have their hash before it.
 fn link(packages: &[&Package], directory: &Path, builder: &Builder, printer: &Printer) -> Result<(), Error> {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    packages.iter().for_each(|package| *counts.entry(package.file_name()).or_default() += 1);
-    let waiting =
-        || printer.note(format_args!("waiting for another process that makes {}", directory.display()));
-    let stage = Stage::begin(directory, waiting)?;
+    for package in packages {
+        *counts.entry(package.file_name()).or_default() += 1;
+    }
+    let stage = stage(directory, printer)?;
     for package in packages {
         let mut name = package.file_name();
         if counts[&name] > 1 {

@@ -6,12 +6,13 @@ use serde_json::json;
 
 use super::{
     locked::Locked,
+    stage,
     trees::{Builder, Place, request},
 };
 use crate::{
     cli::Install,
     error::{Error, ExitCode},
-    fs::{self, Stage},
+    fs,
     printer::Printer,
     settings::Settings,
     spec,
@@ -43,9 +44,7 @@ pub(super) fn install(
     }
     let builder = Builder::new(&locked, &arguments.source, settings, printer)?;
     let files = Files::open(&settings.cache)?;
-    let waiting =
-        || printer.note(format_args!("waiting for another process that installs {}", target.display()));
-    let stage = Stage::begin(&target, waiting)?;
+    let stage = stage(&target, printer)?;
     let place = Place { root: &stage.tree(), copies: arguments.copy };
     let manifest = builder.build(&request, &files, place)?;
     // What has come there meanwhile must not be lost either.

@@ -25,9 +25,10 @@ use serde_json::json;
 use crate::{
     cli::{Cli, Command},
     error::{Error, ExitCode},
-    fs,
+    fs::{self, Stage},
     printer::Printer,
     settings::Settings,
+    spec,
 };
 
 /// Runs a command and prints its error, if any.
@@ -68,6 +69,22 @@ pub fn run(cli: &Cli, settings: &Settings, printer: &Printer) -> ExitCode {
 
 fn message(error: &Error) -> String {
     crate::causes::chain(error)
+}
+
+/// Refuses a directory that is there: what is made anew does not mix with what somebody else has made.
+fn demand_absent(option: &str, directory: &Path) -> Result<(), Error> {
+    if fs::exists(directory) {
+        let message = format!("{option} {}: it is there already", directory.display());
+        return Err(spec::Error::usage(message, "name a directory that is not there yet").into());
+    }
+    Ok(())
+}
+
+/// Begins a directory that appears whole.
+fn stage(directory: &Path, printer: &Printer) -> Result<Stage, fs::Error> {
+    Stage::begin(directory, || {
+        printer.note(format_args!("waiting for another process that makes {}", directory.display()));
+    })
 }
 
 /// Where outputs go: `-o`, else the directory of the first input file.

@@ -2,15 +2,19 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::{check::warn_if_stale, locked::Locked};
+use super::{
+    bundle::lock_files, check::warn_if_stale, demand_absent, image::role::Role, locked::Locked, stage,
+    trees::Builder,
+};
 use crate::{
-    cli::{RenderCommand, RenderCompose},
+    cli::{RenderCommand, RenderCompose, RenderNode},
     cluster::compose,
     error::{Error, ExitCode},
     fs, image,
     printer::Printer,
     settings::Settings,
     spec,
+    store::Files,
 };
 
 /// Runs the command.
@@ -21,7 +25,26 @@ pub(super) fn render(
 ) -> Result<ExitCode, Error> {
     match command {
         RenderCommand::Compose(arguments) => compose(arguments, settings, printer),
+        RenderCommand::Node(arguments) => node(arguments, settings, printer),
     }
+}
+
+fn node(arguments: &RenderNode, settings: &Settings, printer: &Printer) -> Result<ExitCode, Error> {
+    let locked = Locked::load_project(&arguments.lock)?.with_channels()?;
+    locked.demand_files()?;
+    warn_if_stale(&locked, settings, printer);
+    let role = Role::find(&locked, &arguments.role, arguments.platform.as_deref())?;
+    let directory = &arguments.output;
+    demand_absent("--output", directory)?;
+    let files = Files::open(&settings.cache)?;
+    let builder = Builder::new(&locked, &arguments.source, settings, printer)?;
+    let lock = lock_files(&locked)?;
+    let trees = role.trees(&builder, &files, false)?;
+    let stage = stage(directory, printer)?;
+    image::write_node(&role.content(&trees, &lock), &stage.tree(), &files)?;
+    stage.publish()?;
+    printer.note(format_args!("wrote {}", directory.display()));
+    Ok(ExitCode::Success)
 }
 
 fn compose(arguments: &RenderCompose, settings: &Settings, printer: &Printer) -> Result<ExitCode, Error> {

@@ -7,7 +7,7 @@ use super::{
     member::{Member, Members, add_parents},
 };
 use crate::{
-    cluster::{self, TREE_DIGEST, Tools},
+    cluster::{self, ROLE_DIRECTORY, TREE_DIGEST, Tools},
     lock::Package,
     spec::project::{Cluster, Role},
     store::Files,
@@ -181,7 +181,7 @@ impl<'a> Content<'a> {
         ] {
             members.insert(path.to_owned(), Member::file(files, text.as_bytes())?);
         }
-        let directory = cluster::ROLE_DIRECTORY.trim_start_matches('/');
+        let directory = ROLE_DIRECTORY.trim_start_matches('/');
         let (python, supervisor) = self.programs();
         if let Some(python) = &python {
             let tools = Tools { python, supervisord: supervisor.as_deref() };
@@ -195,6 +195,22 @@ impl<'a> Content<'a> {
         }
         add_parents(&mut members);
         Ok(members)
+    }
+
+    /// What a node has below `/opt/envlock` besides trees: programs and table of its services, the lock, the treeDigest.
+    pub(super) fn node(&self, files: &Files) -> Result<Members, Error> {
+        self.check()?;
+        let mut members = self.role(files)?;
+        members.extend(self.bookkeeping(&BTreeSet::new(), files)?);
+        let wanted = [ROLE_DIRECTORY, TREE_DIGEST].map(|path| path.trim_start_matches('/'));
+        let is_wanted = |path: &str| {
+            wanted.into_iter().chain([LOCK_DIRECTORY]).any(|wanted| {
+                path.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            })
+        };
+        let below = |path: &str| path.strip_prefix("opt/envlock/").unwrap_or_default().to_owned();
+        let wanted = members.into_iter().filter(|(path, _)| is_wanted(path));
+        Ok(wanted.map(|(path, member)| (below(&path), member)).collect())
     }
 
     /// The home of the user that services run as.

@@ -14,11 +14,13 @@ pub use program::{Call, is_self_contained};
 use crate::fs::{self, Stage};
 
 /// The expressions that build from a lock without nixpkgs, by their path in `nix/`.
-const EXPRESSIONS: [(&str, &str); 4] = [
+const EXPRESSIONS: [(&str, &str); 6] = [
     ("default.nix", include_str!("../../nix/default.nix")),
     ("lib/build.nix", include_str!("../../nix/lib/build.nix")),
     ("lib/default.nix", include_str!("../../nix/lib/default.nix")),
     ("lib/lock.nix", include_str!("../../nix/lib/lock.nix")),
+    ("lib/tree-digest.nix", include_str!("../../nix/lib/tree-digest.nix")),
+    ("lib/tree_digest.py", include_str!("../../nix/lib/tree_digest.py")),
 ];
 
 /// Why Nix did not build.

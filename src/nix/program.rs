@@ -127,12 +127,12 @@ mod tests {
         );
         assert_eq!(
             call.shown(),
-            r"nix-build /cache/nix --argstr lockDir '/it'\''s here' --arg envlock 'builtins.path { }' --attr images.worker --out-link result"
+            "nix-build /cache/nix --argstr lockDir \"/it's here\" --arg envlock 'builtins.path { }' --attr images.worker --out-link result"
         );
         let call = Call::flake(Path::new("/a b"), "worker-image", Path::new("/r"));
         assert_eq!(
             call.shown(),
-            "cd '/a b' && nix --extra-experimental-features 'nix-command flakes' build .#worker-image --out-link /r"
+            "cd '/a b' && nix --extra-experimental-features 'nix-command flakes' build '.#worker-image' --out-link /r"
         );
     }
 }

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # The claim, end to end, where there is no Docker: master and worker images of one lock run by runc, a Celery task that
-# crosses Redis between two network namespaces, and the same image built by Nix in its sandbox. Prints the worker's host
-# name, and `identical` for both digests.
+# crosses Redis between two network namespaces. Prints the worker's host name, and `identical` for the environment's digest.
 #
 # usage: without-docker.sh ENVLOCK    (as root)
 set -euo pipefail
@@ -9,7 +8,7 @@ here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 source "$here/../../scripts/lib.sh"
 
 envlock=$(realpath "$1")
-need_packages nix-bin jq python3 runc iproute2
+need_packages jq python3 runc iproute2
 work=$(mktemp -d)
 network=envlock-test-$$
 # shellcheck source=runc.sh
@@ -24,7 +23,7 @@ same() { if [[ $2 == "$3" ]]; then printf 'identical: %s, %s\n' "$1" "$2"; else 
 
 say "locking the quickstart on the test channel"
 channel=$("$root/tests/channel/channel.sh" build)
-# The channel's fixed address: locks name it, and Nix reads from it.
+# The channel's fixed address: locks name it.
 if ! (exec 3<>/dev/tcp/127.0.0.1/8765) 2>/dev/null; then
     /usr/bin/python3 -B "$root/tests/channel/serve.py" "$channel" >"$work/server" & server=$!
     until grep -q listening "$work/server"; do
@@ -53,18 +52,3 @@ printf 'the task ran on %s\n' "$host"
 
 same "treeDigest of master and worker" "$("$envlock" image inspect --json master-image.tar | jq -r '.images[0].tree_digest')" \
     "$("$envlock" image inspect --json worker-image.tar | jq -r '.images[0].tree_digest')"
-
-say "the same image by Nix, in its sandbox"
-mkdir -p "$work/program" "$work/locks"
-cp "$envlock" "$work/program/envlock"
-# Not static: its loader and libraries go with it.
-ldd "$envlock" | awk '$2 == "=>" { print $3 }' | xargs -I{} cp {} "$work/program/"
-cp "$(ldd "$envlock" | awk '/ld-linux/ { print $1 }')" "$work/program/loader"
-cp ./*.conda-lock.yml conda-lock.yml envlock.nix "$work/locks/"
-export NIX_CONFIG="build-users-group =
-substituters =
-sandbox = true"
-by_nix=$(nix-build --no-out-link "$here/image.nix" --arg envlock "$work/program" --arg lockDir "$work/locks" 2>"$work/nix") ||
-    { tail -n 30 "$work/nix" >&2; fail "nix-build failed"; }
-same "sha256 of the worker image by envlock and by Nix" "$(sha256sum <worker-image.tar | cut -c 1-64)" \
-    "$(sha256sum <"$by_nix" | cut -c 1-64)"

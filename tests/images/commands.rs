@@ -184,3 +184,39 @@ fn init_writes_what_the_example_has() {
             && place.read("envlock.yml").contains("--app, shop.tasks")
     );
 }
+
+#[test]
+fn a_node_has_what_its_image_has_besides_environments() {
+    let place = locked();
+    let built = build(&place, &["worker"]);
+    let script = format!("umask 077; {} render node worker -o node", env!("CARGO_BIN_EXE_envlock"));
+    let cache = place.cache().join("envlock");
+    duct::cmd!("sh", "-c", script).dir(place.path()).env("ENVLOCK_CACHE", cache).run().unwrap();
+    assert_eq!(place.read("node/tree-digest").trim(), built["tree_digest"]);
+    assert_eq!(place.read("node/lock/envlock.nix"), place.read("envlock.nix"));
+    let table: Value = serde_json::from_str(&place.read("node/role/services.json")).unwrap();
+    assert_eq!(table["services"]["worker"]["guard"], true);
+    let mode = |path: &str| {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::metadata(place.path().join(path)).unwrap().permissions().mode() & 0o777
+    };
+    let modes = ["node", "node/role", "node/role/bin/envlock-node", "node/role/services.json"].map(mode);
+    assert_eq!(modes, [0o755, 0o755, 0o755, 0o644]);
+    let said = place.run(&["render", "node", "worker", "-o", "node"]).expect(2).stderr;
+    assert!(said.contains("--output node: it is there already"), "{said}");
+}
+
+#[test]
+fn an_image_wants_all_its_lock_files() {
+    let place = locked();
+    place.put(
+        "master.conda-lock.yml",
+        place.read("master.conda-lock.yml").replace("supervisor", "supervisar"),
+    );
+    let said = place.run(&["image", "build", "worker"]).expect(2).stderr;
+    assert!(said.contains("master.conda-lock.yml: it is not the one that"), "{said}");
+    std::fs::remove_file(place.path().join("master.conda-lock.yml")).unwrap();
+    let said = place.run(&["image", "build", "worker"]).expect(2).stderr;
+    assert!(said.contains("master.conda-lock.yml is missing") && said.contains("envlock convert"), "{said}");
+    assert!(!place.path().join("worker-image.tar").exists());
+}

@@ -4,21 +4,18 @@
 #
 # usage: build.sh    (as root; $ENVLOCK: the program as one file, `cargo static` if it is not given)
 set -euo pipefail
-here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
-source "$here/../../scripts/lib.sh"
+source "$(dirname -- "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
 
-need_packages jq python3 git
+need_packages git jq python3
 command -v nix-build >/dev/null || need_packages nix-bin
-if [[ -z ${ENVLOCK:-} ]]; then
-    say "building envlock as one file (the first time takes about ten minutes on two cores)"
-    "$root/scripts/cargo.sh" static --quiet
-    ENVLOCK=${CARGO_TARGET_DIR:-$root/target}/$(rustc --print host-tuple)/release/envlock
-fi
-envlock=$(realpath "$ENVLOCK")
+need_envlock
+envlock=$ENVLOCK
+# Not even a shell: no build here wants one.
 export NIX_CONFIG="experimental-features = nix-command flakes
 build-users-group =
 substituters =
 sandbox = true
+sandbox-paths =
 flake-registry =
 warn-dirty = false"
 work=$(mktemp -d)
@@ -37,7 +34,10 @@ by_nix() {
     nix-build --no-out-link "$root/nix" --argstr system x86_64-linux --arg lockDir "$work/project" \
         --arg envlock "$envlock" "$@" 2>"$work/log" || { tail -n 30 "$work/log" >&2; fail "nix-build $* failed"; }
 }
-same() { [[ $2 == "$3" ]] && printf '%s: envlock %s, nix %s: identical\n' "$1" "$2" "$3" || fail "$1: envlock $2, nix $3"; }
+same() {
+    [[ $2 == "$3" ]] || fail "$1: envlock $2, nix $3: different"
+    printf '%s: envlock %s, nix %s: identical\n' "$1" "$2" "$3"
+}
 digest() { sha256sum <"$1" | cut -c 1-64; }
 says() { grep -qF -- "$1" "$2" || { cat "$2" >&2; fail "it does not say: $1"; }; }
 
@@ -56,13 +56,12 @@ for role in master worker; do
 done
 environment=$(by_nix --attr environment)
 tree_digest=$("$envlock" install --json --quiet --prefix /opt/envlock/env --into "$work/env" | jq -r .tree_digest)
-read -r python prefix found < <(cat "$(nix-build --no-out-link "$here/python.nix" --arg lockDir "$work/project" \
-    --arg envlock "$envlock" 2>"$work/log")") || { cat "$work/log" >&2; fail "Python did not run"; }
+read -r python prefix found <"$(by_nix --attr environment.passthru.tests.tree-digest)"
 same "environment, Python $python" "$tree_digest" "$found"
 [[ $prefix == "$environment" ]] || fail "Python takes its prefix to be $prefix"
 system=$("$envlock" install --json --quiet --environment master --prefix /opt/envlock/system --into "$work/system" |
     jq -r .tree_digest)
-found=$(/usr/bin/python3 "$here/tree_digest.py" "$(by_nix --attr systemEnvironments.master)" /dev/stdout | cut -d ' ' -f 3)
+found=$(/usr/bin/python3 "$root/nix/lib/tree_digest.py" "$(by_nix --attr systemEnvironments.master)" /dev/stdout | cut -d ' ' -f 3)
 same "system environment of master" "$system" "$found"
 
 say "built once more, each is the same"
@@ -79,6 +78,27 @@ say "envlock nix-build"
 "$envlock" nix-build worker --plain --json --out-link "$work/result" >"$work/json" 2>"$work/log" || { cat "$work/log" >&2; fail "envlock nix-build failed"; }
 says "running nix-build " "$work/log"
 same "worker-image by envlock nix-build" "$(digest "$work/worker.tar")" "$(jq -r .archive_sha256 "$work/json")"
+
+say "the flake of a project, by envlock nix-build"
+# The template as it is, but for where envlock is and what builds: nixpkgs, which would build it, is out of reach here.
+cp -r "$work/project" "$work/flake"
+sed -e "s|git+https://git.example.org/envlock|git+file://$root|" \
+    -e 's|lockDir = ./.;|lockDir = ./.; programs.x86_64-linux = ./envlock;|' \
+    "$root/examples/quickstart/flake.nix" >"$work/flake/flake.nix"
+cp "$envlock" "$work/flake/envlock"
+rm -f "$work"/flake/*.tar
+git -C "$work/flake" init --quiet
+git -C "$work/flake" add --all
+"$envlock" nix-build worker --lock "$work/flake" --json --out-link "$work/result" >"$work/json" 2>"$work/log" ||
+    { cat "$work/log" >&2; fail "envlock nix-build failed"; }
+says "#packages.x86_64-linux.worker-image" "$work/log"
+same "worker-image by the flake" "$(digest "$work/worker.tar")" "$(jq -r .archive_sha256 "$work/json")"
+# A flake sees what git knows.
+git -C "$work/flake" rm --quiet --cached envlock.nix
+code=0
+"$envlock" nix-build worker --lock "$work/flake" --out-link "$work/result" 2>"$work/log" || code=$?
+[[ $code == 9 ]] || { cat "$work/log" >&2; fail "exit code $code, not 9"; }
+says "git add" "$work/log"
 
 say "what has changed upstream is noticed"
 serve --fault 'corrupt:*tini*'

@@ -1,5 +1,6 @@
 //! The Nix side, as far as evaluation goes. What is built with it: `tests/nix/build.sh`.
 
+mod command;
 mod flake;
 
 use std::{
@@ -12,14 +13,16 @@ use serde_json::Value;
 
 use crate::common::{Place, Ran, root, skipped};
 
-/// Nix with settings of its own: nobody's substituters, no build users, what the tests need switched on.
+/// Settings of its own: nobody's substituters, no build users, what the tests need switched on.
+pub const SETTINGS: &str = "experimental-features = nix-command flakes\nsubstituters =\nbuild-users-group =\n\
+     flake-registry =\nwarn-dirty = false";
+
+/// Runs a program of Nix.
 pub fn nix(program: &str, arguments: &[&str]) -> Ran {
-    let settings = "experimental-features = nix-command flakes\nsubstituters =\nbuild-users-group =";
-    let settings = format!("{settings}\nflake-registry =\nwarn-dirty = false");
     let home = tempfile::tempdir().unwrap();
     let output = Command::new(program)
         .args(arguments)
-        .env("NIX_CONFIG", settings)
+        .env("NIX_CONFIG", SETTINGS)
         .env("HOME", home.path())
         .env_remove("NIX_PATH")
         .output();

@@ -29,7 +29,7 @@ pub(in crate::commands) struct Role<'a> {
 }
 
 /// The trees of a role's image.
-pub(super) struct Trees {
+pub(in crate::commands) struct Trees {
     runtime: Manifest,
     user: Manifest,
     /// treeDigest of `user`.
@@ -95,7 +95,12 @@ impl<'a> Role<'a> {
     }
 
     /// The trees, from the store or from the artifacts.
-    pub(super) fn trees(&self, builder: &Builder, files: &Files, rebuild: bool) -> Result<Trees, Error> {
+    pub(in crate::commands) fn trees(
+        &self,
+        builder: &Builder,
+        files: &Files,
+        rebuild: bool,
+    ) -> Result<Trees, Error> {
         let manifest = |request: Request| builder.manifest(&request, files, rebuild);
         let user = manifest(self.user_tree())?;
         Ok(Trees {
@@ -107,7 +112,11 @@ impl<'a> Role<'a> {
     }
 
     /// What the image is made of.
-    pub(super) fn content<'b>(&'b self, trees: &'b Trees, lock: &'b [(String, Vec<u8>)]) -> Content<'b> {
+    pub(in crate::commands) fn content<'b>(
+        &'b self,
+        trees: &'b Trees,
+        lock: &'b [(String, Vec<u8>)],
+    ) -> Content<'b> {
         let part = |manifest, chosen: &'b Chosen<'a>| Part { manifest, packages: chosen.packages };
         Content {
             role: self.name,

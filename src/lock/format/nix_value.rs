@@ -268,6 +268,7 @@ mod tests {
         ]);
         let expected = "{\n  a = [ \"x\" ];\n  b = [\n    \"x\"\n    \"y\"\n  ];\n  c = { };\n  d = [\n    {\n      e = 1;\n    }\n  ];\n}\n";
         assert_eq!(value.render(), expected);
+        assert_eq!(nixfmt_rs::format(expected).unwrap(), expected);
     }
 
     #[test]

@@ -1,0 +1,139 @@
+# The services of a role as systemd units. They see runtime, environments and loader where images have them, and nobody
+# else does: nothing of the machine changes.
+{ programOf }:
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  cfg = config.services.envlock;
+  inherit (pkgs.stdenv.hostPlatform) system;
+  inherit (import ../lib) readLock roleOf sysrootOf;
+
+  lock = readLock cfg.lockDir;
+  role = roleOf lock cfg.role;
+  built = import ../. {
+    inherit system;
+    inherit (cfg) lockDir;
+    envlock = cfg.builder;
+  };
+  node = built.nodes.${cfg.role};
+  sysroot = "${built.runtime}/${sysrootOf system}";
+
+  # What there is at fixed places, for units alone.
+  places = [
+    "${built.environment}:/opt/envlock/env"
+    "${built.runtime}:/opt/envlock/runtime"
+    "${node}/lock:/opt/envlock/lock"
+    "${node}/role:/opt/envlock/role"
+    "${node}/tree-digest:/opt/envlock/tree-digest"
+  ]
+  ++
+    lib.optional (built.systemEnvironments ? ${cfg.role})
+      "${built.systemEnvironments.${cfg.role}}:/opt/envlock/system"
+  # A loader looks through all of them; not every C library has all of them.
+  ++ map (directory: "-${sysroot}/${directory}:/${directory}") [
+    "lib"
+    "lib64"
+    "usr/lib"
+    "usr/lib64"
+  ]
+  ++ [ "-${built.runtime}/share/zoneinfo:/usr/share/zoneinfo" ];
+
+  services = removeAttrs (
+    role.services
+    // lib.optionalAttrs role.publishes {
+      publish = {
+        ports = [ ];
+        volumes = [ ];
+        stopTimeout = 60;
+      };
+    }
+  ) cfg.without;
+
+  volumes = role.volumes ++ lib.concatMap (service: service.volumes) (lib.attrValues services);
+  ports = role.ports ++ lib.concatMap (service: service.ports) (lib.attrValues services);
+
+  unit = name: service: {
+    description = "${name} of the ${cfg.role} role";
+    wantedBy = [ "multi-user.target" ];
+    wants = [ "network-online.target" ];
+    after = [ "network-online.target" ];
+    environment =
+      cfg.environment
+      // lib.mapAttrs' (secret: _: lib.nameValuePair "${secret}_FILE" "%d/${secret}") cfg.secretFiles;
+    serviceConfig = {
+      ExecStart = "/opt/envlock/role/bin/envlock-node start ${name}";
+      # What the machine says of these is of its own programs; the node's table has them for the role's.
+      UnsetEnvironment = [
+        "LANG"
+        "LOCALE_ARCHIVE"
+        "PATH"
+        "TZDIR"
+      ];
+      User = role.user.name;
+      Group = role.user.name;
+      WorkingDirectory = cfg.directory;
+      LoadCredential = lib.mapAttrsToList (secret: file: "${secret}:${file}") cfg.secretFiles;
+      Restart = "always";
+      RestartSec = 2;
+      # It may have tasks to end.
+      TimeoutStopSec = service.stopTimeout;
+      KillMode = "mixed";
+
+      TemporaryFileSystem = "/opt";
+      BindReadOnlyPaths = places;
+      ReadWritePaths = [ cfg.directory ] ++ volumes;
+      ProtectSystem = "strict";
+      ProtectHome = "tmpfs";
+      BindPaths = lib.optional (lib.hasPrefix "/home/" cfg.directory) cfg.directory;
+      PrivateTmp = true;
+      PrivateDevices = true;
+      NoNewPrivileges = true;
+      CapabilityBoundingSet = "";
+      LockPersonality = true;
+      ProtectClock = true;
+      ProtectControlGroups = true;
+      ProtectHostname = true;
+      ProtectKernelLogs = true;
+      ProtectKernelModules = true;
+      ProtectKernelTunables = true;
+      RestrictAddressFamilies = [
+        "AF_INET"
+        "AF_INET6"
+        "AF_UNIX"
+      ];
+      RestrictNamespaces = true;
+      RestrictRealtime = true;
+      RestrictSUIDSGID = true;
+      SystemCallArchitectures = "native";
+    };
+  };
+in
+{
+  imports = [
+    (import ./options.nix { inherit programOf; })
+    ./asserts.nix
+  ];
+
+  config = lib.mkIf cfg.enable {
+    users.users.${role.user.name} = {
+      isSystemUser = true;
+      uid = role.user.id;
+      group = role.user.name;
+      home = cfg.directory;
+    };
+    users.groups.${role.user.name}.gid = role.user.id;
+
+    systemd.tmpfiles.rules = map (
+      directory: "d ${directory} 0750 ${role.user.name} ${role.user.name}"
+    ) (lib.unique ([ cfg.directory ] ++ volumes));
+    systemd.services = lib.mapAttrs' (
+      name: service: lib.nameValuePair "envlock-${name}" (unit name service)
+    ) services;
+
+    networking.firewall.allowedTCPPorts = lib.mkIf cfg.openFirewall (lib.unique ports);
+  };
+}

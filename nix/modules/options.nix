@@ -1,0 +1,70 @@
+{ programOf }:
+{ lib, pkgs, ... }:
+let
+  inherit (lib) mkEnableOption mkOption types;
+in
+{
+  options.services.envlock = {
+    enable = mkEnableOption "the services of a role of a project that envlock has locked";
+
+    lockDir = mkOption {
+      type = types.path;
+      example = lib.literalExpression "./.";
+      description = "The directory that `envlock convert` wrote the locks into.";
+    };
+
+    role = mkOption {
+      type = types.str;
+      example = "worker";
+      description = "The role of this machine, as envlock.yml names it.";
+    };
+
+    builder = mkOption {
+      type = types.either types.path types.str;
+      default = programOf pkgs.stdenv.hostPlatform.system;
+      defaultText = lib.literalMD "the `envlock-static` of envlock's flake";
+      description = "The envlock that builds the environments, as one file that needs no other.";
+    };
+
+    directory = mkOption {
+      type = types.path;
+      default = "/var/lib/envlock";
+      example = "/srv/shop";
+      description = "The working directory of the services; where the application's code is.";
+    };
+
+    environment = mkOption {
+      type = types.attrsOf types.str;
+      default = { };
+      example = {
+        REDIS_HOST = "10.0.0.1";
+      };
+      description = "Variables of all services. They win over those that the lock states.";
+    };
+
+    secretFiles = mkOption {
+      type = types.attrsOf types.str;
+      default = { };
+      example = {
+        REDIS_PASSWORD = "/run/keys/redis-password";
+      };
+      description = ''
+        For each secret of the role, the file on this machine that holds it. It is handed to the services as a
+        credential, and never enters the Nix store.
+      '';
+    };
+
+    without = mkOption {
+      type = types.listOf types.str;
+      default = [ ];
+      example = [ "redis" ];
+      description = "Services of the role that do not run here, because something else does their work.";
+    };
+
+    openFirewall = mkOption {
+      type = types.bool;
+      default = false;
+      description = "Whether the ports of the role are reachable from other machines.";
+    };
+  };
+}
