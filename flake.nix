@@ -29,6 +29,7 @@
           nixpkgs.lib.nixosSystem {
             modules = [
               self.nixosModules.default
+              ./nix/modules/machine.nix
               { nixpkgs.hostPlatform = system; }
             ]
             ++ modules;

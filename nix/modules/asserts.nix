@@ -6,19 +6,15 @@ let
   role = roleOf (readLock cfg.lockDir) cfg.role;
   names = lib.concatStringsSep ", ";
 
-  missing = lib.subtractLists (lib.attrNames cfg.secretFiles) role.secrets;
   # A variable may hold it as well, if it comes from somewhere else than the store; here it cannot.
   stated = lib.intersectLists role.secrets (lib.attrNames cfg.environment);
   stored = lib.filterAttrs (_: lib.hasPrefix builtins.storeDir) cfg.secretFiles;
+  foreign = lib.subtractLists role.secrets (lib.attrNames cfg.secretFiles);
   unknown = lib.subtractLists (lib.attrNames role.services ++ [ "publish" ]) cfg.without;
 in
 {
   config = lib.mkIf cfg.enable {
     assertions = [
-      {
-        assertion = missing == [ ];
-        message = "services.envlock.secretFiles: the role ${cfg.role} needs files for ${names missing}";
-      }
       {
         assertion = stated == [ ];
         message = "services.envlock.environment: ${names stated} would be readable by everybody in the Nix store; use services.envlock.secretFiles";
@@ -26,6 +22,10 @@ in
       {
         assertion = stored == { };
         message = "services.envlock.secretFiles: ${names (lib.attrNames stored)} lies in the Nix store, where everybody can read it; name a file of the machine as text";
+      }
+      {
+        assertion = foreign == [ ];
+        message = "services.envlock.secretFiles: the role ${cfg.role} has no secret ${names foreign}; it has ${names role.secrets}";
       }
       {
         assertion = unknown == [ ];

@@ -119,6 +119,10 @@ in
   ];
 
   config = lib.mkIf cfg.enable {
+    services.envlock.secretFiles = lib.genAttrs role.secrets (
+      secret: lib.mkDefault "/etc/envlock/secrets/${secret}"
+    );
+
     users.users.${role.user.name} = {
       isSystemUser = true;
       uid = role.user.id;

@@ -45,12 +45,13 @@ in
     secretFiles = mkOption {
       type = types.attrsOf types.str;
       default = { };
+      defaultText = lib.literalMD "`/etc/envlock/secrets/NAME` for each secret of the role";
       example = {
         REDIS_PASSWORD = "/run/keys/redis-password";
       };
       description = ''
-        For each secret of the role, the file on this machine that holds it. It is handed to the services as a
-        credential, and never enters the Nix store.
+        For each secret of the role, the file on this machine that holds it; root alone need be able to read it. It is
+        handed to the services as a credential, and never enters the Nix store.
       '';
     };
 

@@ -93,6 +93,7 @@ git -C "$work/flake" add --all
     { cat "$work/log" >&2; fail "envlock nix-build failed"; }
 says "#packages.x86_64-linux.worker-image" "$work/log"
 same "worker-image by the flake" "$(digest "$work/worker.tar")" "$(jq -r .archive_sha256 "$work/json")"
+nix build --rebuild --no-link "$work/flake#worker-image" 2>"$work/log" || { cat "$work/log" >&2; fail "it differs"; }
 # A flake sees what git knows.
 git -C "$work/flake" rm --quiet --cached envlock.nix
 code=0

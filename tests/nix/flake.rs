@@ -97,6 +97,23 @@ fn every_output_evaluates_with_what_it_asks_of_nixpkgs() {
 }
 
 #[test]
+fn the_template_is_a_project_that_is_locked() {
+    if !has_nix() {
+        return;
+    }
+    let place = Place::new();
+    let script = format!("cd {} && nix flake init --offline --template {}", place.path().display(), flake());
+    let ran =
+        duct::cmd!("sh", "-c", script).env("NIX_CONFIG", super::SETTINGS).stderr_to_stdout().read().unwrap();
+    assert!(ran.contains("git add flake.nix *.yml envlock.nix"), "{ran}");
+    let flake = place.read("flake.nix");
+    let lines = flake.lines().filter(|line| !line.trim().is_empty() && !line.trim().starts_with('#')).count();
+    assert!(lines <= 10, "{flake}");
+    // Its locks are those of its files.
+    place.run(&["check"]).expect(0);
+}
+
+#[test]
 fn the_flake_is_wiring() {
     let lines = std::fs::read_to_string(root().join("flake.nix")).unwrap().lines().count();
     assert!(lines < 100, "flake.nix has {lines} lines: the rest is below nix/");
