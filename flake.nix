@@ -23,7 +23,7 @@
       own = each (system: import ./nix/packages { pkgs = pkgsOf system; });
       programOf = system: "${own.${system}.envlock-static}/bin/envlock";
       lib = import ./nix/lib/make.nix {
-        inherit programOf;
+        inherit programOf systems;
         machineOf =
           system: modules:
           nixpkgs.lib.nixosSystem {
@@ -71,7 +71,8 @@
         path = ./examples/quickstart;
         description = "A project of your own: environment files, envlock.yml, locks, and a flake";
         welcomeText = ''
-          Lock the environment files anew after each change, and let git know: a flake sees nothing else.
+          Say in flake.nix where envlock is (inputs.envlock.url): where you took this from. Lock the environment files
+          anew after each change, and let git know: a flake sees nothing else.
 
               envlock convert
               git add flake.nix *.yml envlock.nix

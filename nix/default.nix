@@ -5,7 +5,7 @@
 #
 #   nix-build nix --argstr system x86_64-linux --arg lockDir ./project --arg envlock ./envlock --attr images.worker
 {
-  # The program, as one file that needs no other: `cargo static` builds it.
+  # The program, as one file that needs no other (`cargo static` builds it): its path, or a package that has it in `bin`.
   envlock,
   # Nix's name of the platform to build for, such as "x86_64-linux".
   system,
@@ -15,7 +15,22 @@
 let
   inherit (import ./lib) readLock;
   lock = readLock lockDir;
-  build = import ./lib/build.nix { inherit envlock system lock; };
+  program =
+    if builtins.isAttrs envlock then
+      "${envlock}/bin/envlock"
+    else if builtins.isPath envlock then
+      builtins.path {
+        name = "envlock";
+        path = envlock;
+      }
+    else if builtins.hasContext envlock then
+      envlock
+    else
+      throw "envlock: the program is given as the text ${envlock}, and text takes no file into a build. Give a path or a package";
+  build = import ./lib/build.nix {
+    inherit system lock;
+    envlock = program;
+  };
   inherit (build) tree;
   roles = builtins.attrNames lock.roles;
   each =

@@ -100,7 +100,9 @@ impl Error {
                 image::Error::Store(error) => of_store(error),
             },
             Self::Nix(error) => match error {
-                nix::Error::Missing { .. } | nix::Error::Dynamic { .. } => ExitCode::BadInput,
+                nix::Error::Missing { .. } | nix::Error::Dynamic { .. } | nix::Error::Foreign { .. } => {
+                    ExitCode::BadInput
+                }
                 nix::Error::WrongHash { .. } => ExitCode::WrongHash,
                 nix::Error::Failed { .. } => ExitCode::OtherProgram,
                 nix::Error::Fs(_) => ExitCode::FileSystem,

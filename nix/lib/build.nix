@@ -102,7 +102,11 @@ rec {
     name:
     let
       isPython = package: package.kind == "conda" && package.name == "python";
-      canRun = hasRuntime && builtins.any isPython (environmentOf lock system name).packages;
+      # Where loader and C library are is known of this one.
+      canRun =
+        system == "x86_64-linux"
+        && hasRuntime
+        && builtins.any isPython (environmentOf lock system name).packages;
     in
     if canRun then
       {

@@ -36,11 +36,20 @@ rec {
     lock.roles.${name}
       or (throw "envlock: the lock has no role `${name}`; it has ${list (builtins.attrNames lock.roles)}");
 
-  # A package of a lock -> the arguments of `<nix/fetchurl.nix>`.
-  sourceOf = package: {
-    inherit (package) url hash;
-    name = package.storeName;
-  };
+  # A package of a lock -> the arguments of `<nix/fetchurl.nix>`; throws if a build can do nothing with it.
+  sourceOf =
+    package:
+    assert
+      builtins.match "[Hh][Tt][Tt][Pp][Ss]?://.*" package.url != null
+      || throw "envlock: ${package.name} comes from ${package.url}, which a build in Nix's sandbox cannot read. Serve it by HTTP, or use `envlock image build`, which reads it";
+    assert
+      package.kind == "conda"
+      || builtins.match ".*\\.whl" package.fileName != null
+      || throw "envlock: ${package.name} is locked as ${package.fileName}, which would have to be built first, and envlock does not do that yet. Lock a version that has a wheel";
+    {
+      inherit (package) url hash;
+      name = package.storeName;
+    };
 
   # A lock, a system and names of environments -> a lock of those alone, on that system alone, without roles: what a
   # tree depends on.

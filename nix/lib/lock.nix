@@ -4,8 +4,14 @@ let
   # In a flake, only what git knows of exists.
   present =
     name:
-    builtins.pathExists (lockDir + "/${name}")
-    || throw "envlock: there is no ${name} in ${toString lockDir}. Run `envlock convert`; a flake sees only files of its own, after `git add`";
+    (
+      builtins.pathExists (lockDir + "/${name}")
+      || throw "envlock: there is no ${name} in ${toString lockDir}. Run `envlock convert`; a flake sees only files of its own, after `git add`"
+    )
+    && (
+      (builtins.readDir lockDir).${name} == "regular"
+      || throw "envlock: ${name} in ${toString lockDir} is a link, which Nix would take along without what it leads to. Put the file itself there"
+    );
 
   lock = import (lockDir + "/envlock.nix");
   broken =
@@ -42,8 +48,8 @@ let
       || broken "the hash of ${named} is `${package.hash}`, and no sha256 as `sha256-` and 44 characters of base64"
     )
     && (
-      builtins.match "https?://.*" package.url != null
-      || throw "envlock: ${named} comes from ${package.url}, which a build in Nix's sandbox cannot read. Serve it by HTTP, or use `envlock image build`, which reads it"
+      builtins.match "[0-9A-Za-z+_?=-][0-9A-Za-z+._?=-]*" package.storeName != null
+      || broken "the store name of ${named} is `${package.storeName}`, which the store does not take"
     );
 
   isPlatform =

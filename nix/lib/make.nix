@@ -2,11 +2,14 @@
 {
   # A system -> the envlock that builds there, as one file that needs no other.
   programOf,
+  # The systems that it builds for.
+  systems,
   # A system and modules -> a NixOS machine.
   machineOf,
 }:
 let
   inherit (import ./.) readLock roleOf systemsOf;
+  own = systems;
 
   project =
     {
@@ -45,11 +48,12 @@ in
       (project (builtins.removeAttrs arguments [ "role" ])).images.${role};
 
   # { lockDir, systems?, programs?, modules? } -> the outputs of a project's flake: packages of each system
-  # (`environment`, `ROLE-image`, `ROLE-disk`, and what they are made of), and a NixOS machine for each role.
+  # (`environment`, `ROLE-image`, `ROLE-disk`, and what they are made of), and a NixOS machine for each role: for
+  # x86_64-linux where it is locked for that, else for the first system that it is locked for.
   mkCluster =
     {
       lockDir,
-      # By default those that the user environment is locked for.
+      # By default those that the user environment is locked for, and that there is an envlock for.
       systems ? null,
       # By system: an envlock to build with, instead of this flake's.
       programs ? { },
@@ -58,25 +62,31 @@ in
     }:
     let
       lock = readLock lockDir;
-      wanted = if systems == null then systemsOf lock else systems;
-      # An image starts from the runtime.
-      hasImages = system: (lock.environments.runtime or { }) ? ${system};
-      machines =
-        system:
-        builtins.mapAttrs (
-          role: _:
-          machineOf system (
-            [
-              {
-                services.envlock = {
-                  enable = true;
-                  inherit lockDir role;
-                };
-              }
-            ]
-            ++ modules
-          )
-        ) lock.roles;
+      hasProgram = system: programs ? ${system} || builtins.elem system own;
+      wanted = if systems == null then builtins.filter hasProgram (systemsOf lock) else systems;
+      # An image has the user environment, the runtime, and what the role has of its own.
+      isLocked =
+        system: role:
+        (lock.environments.runtime or { }) ? ${system}
+        && (lock.environments.${role} or { ${system} = null; }) ? ${system};
+      only =
+        system: set:
+        builtins.removeAttrs set (
+          builtins.filter (role: !isLocked system role) (builtins.attrNames lock.roles)
+        );
+      machine =
+        system: role:
+        machineOf system (
+          [
+            {
+              services.envlock = {
+                enable = true;
+                inherit lockDir role;
+              };
+            }
+          ]
+          ++ modules
+        );
       packages =
         system:
         let
@@ -84,29 +94,26 @@ in
             inherit system lockDir;
             envlock = programs.${system} or (programOf system);
           };
-          disk = machine: machine.config.system.build.images.qemu;
+          # Others have no BIOS.
+          variant = if system == "x86_64-linux" then "qemu" else "qemu-efi";
+          disk = role: _: (machine system role).config.system.build.images.${variant};
         in
         {
           inherit (built) environment artifacts bundle;
           default = built.environment;
         }
-        // (
-          if hasImages system then
-            {
-              inherit (built) runtime;
-            }
-            // suffixed "-image" built.images
-            // suffixed "-disk" (builtins.mapAttrs (_: disk) (machines system))
-          else
-            { }
-        );
+        // (if (lock.environments.runtime or { }) ? ${system} then { inherit (built) runtime; } else { })
+        // suffixed "-image" (only system built.images)
+        // suffixed "-disk" (builtins.mapAttrs disk (only system lock.roles));
+
+      preferred = [ "x86_64-linux" ] ++ wanted;
+      systemsOfRole =
+        role: builtins.filter (system: builtins.elem system wanted && isLocked system role) preferred;
     in
     {
       packages = each wanted packages;
-      nixosConfigurations =
-        let
-          able = builtins.filter hasImages wanted;
-        in
-        if able == [ ] then { } else machines (builtins.head able);
+      nixosConfigurations = each (builtins.filter (role: systemsOfRole role != [ ]) (
+        builtins.attrNames lock.roles
+      )) (role: machine (builtins.head (systemsOfRole role)) role);
     };
 }

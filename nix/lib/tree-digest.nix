@@ -7,15 +7,11 @@
 }:
 let
   sysroot = "${runtime}/${(import ./.).sysrootOf system}";
-  loaders = {
-    x86_64-linux = "ld-linux-x86-64.so.2";
-    aarch64-linux = "ld-linux-aarch64.so.1";
-  };
 in
 derivation {
   name = "tree-digest";
   inherit system;
-  builder = "${sysroot}/lib64/${loaders.${system}}";
+  builder = "${sysroot}/lib64/ld-linux-x86-64.so.2";
   args = [
     "--inhibit-cache"
     "--library-path"

@@ -8,6 +8,18 @@ let
 
   # A variable may hold it as well, if it comes from somewhere else than the store; here it cannot.
   stated = lib.intersectLists role.secrets (lib.attrNames cfg.environment);
+  # What envlock refuses in a lock, by its usual names.
+  looksSecret =
+    name: value:
+    (
+      builtins.match ".*(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|FERNET_KEY|PRIVATE_KEY|API_KEY|ACCESS_KEY|CREDENTIALS).*" (
+        lib.toUpper name
+      ) != null
+      && builtins.match ".*_(FILE|PATH|CMD|NAME)" (lib.toUpper name) == null
+      && builtins.match "[$][{].*[}]" value == null
+    )
+    || builtins.match ".*://[^/@]*:[^/@$]+@.*" value != null;
+  written = lib.attrNames (lib.filterAttrs looksSecret (removeAttrs cfg.environment stated));
   stored = lib.filterAttrs (_: lib.hasPrefix builtins.storeDir) cfg.secretFiles;
   foreign = lib.subtractLists role.secrets (lib.attrNames cfg.secretFiles);
   unknown = lib.subtractLists (lib.attrNames role.services ++ [ "publish" ]) cfg.without;
@@ -18,6 +30,10 @@ in
       {
         assertion = stated == [ ];
         message = "services.envlock.environment: ${names stated} would be readable by everybody in the Nix store; use services.envlock.secretFiles";
+      }
+      {
+        assertion = written == [ ];
+        message = "services.envlock.environment: ${names written} looks like a secret, which everybody could read in the Nix store; name it below the role's `secrets` in envlock.yml, and use services.envlock.secretFiles";
       }
       {
         assertion = stored == { };

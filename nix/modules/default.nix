@@ -1,5 +1,5 @@
 # The services of a role as systemd units. They see runtime, environments and loader where images have them, and nobody
-# else does: nothing of the machine changes.
+# else does: the machine itself gets no more than the empty directories that these are mounted on.
 { programOf }:
 {
   config,
@@ -53,21 +53,38 @@ let
     }
   ) cfg.without;
 
+  # To systemd `%` begins a specifier.
+  plain = builtins.replaceStrings [ "%" ] [ "%%" ];
+
   volumes = role.volumes ++ lib.concatMap (service: service.volumes) (lib.attrValues services);
   ports = role.ports ++ lib.concatMap (service: service.ports) (lib.attrValues services);
+
+  # A unit hides what others keep there, and is shown what is its own.
+  isHidden =
+    directory:
+    lib.any (hidden: lib.hasPrefix "${hidden}/" directory) [
+      "/home"
+      "/root"
+      "/run/user"
+      "/tmp"
+      "/var/tmp"
+    ];
 
   unit = name: service: {
     description = "${name} of the ${cfg.role} role";
     wantedBy = [ "multi-user.target" ];
     wants = [ "network-online.target" ];
     after = [ "network-online.target" ];
+    # One that cannot start is to be seen as failed, and not only as about to start.
+    startLimitIntervalSec = 60;
+    startLimitBurst = 10;
     environment =
-      cfg.environment
+      lib.mapAttrs (_: value: lib.mkForce (plain value)) cfg.environment
       // lib.mapAttrs' (secret: _: lib.nameValuePair "${secret}_FILE" "%d/${secret}") cfg.secretFiles;
     serviceConfig = {
       ExecStart = "/opt/envlock/role/bin/envlock-node start ${name}";
       # What the machine says of these is of its own programs; the node's table has them for the role's.
-      UnsetEnvironment = [
+      UnsetEnvironment = lib.subtractLists (lib.attrNames cfg.environment) [
         "LANG"
         "LOCALE_ARCHIVE"
         "PATH"
@@ -76,19 +93,21 @@ let
       User = role.user.name;
       Group = role.user.name;
       WorkingDirectory = cfg.directory;
-      LoadCredential = lib.mapAttrsToList (secret: file: "${secret}:${file}") cfg.secretFiles;
+      LoadCredential = lib.mapAttrsToList (secret: file: "${secret}:${plain file}") cfg.secretFiles;
       Restart = "always";
       RestartSec = 2;
+      # It says what it lacks (EX_CONFIG of sysexits.h), and would say it again.
+      RestartPreventExitStatus = 78;
       # It may have tasks to end.
       TimeoutStopSec = service.stopTimeout;
       KillMode = "mixed";
 
-      TemporaryFileSystem = "/opt";
+      TemporaryFileSystem = "/opt/envlock";
       BindReadOnlyPaths = places;
       ReadWritePaths = [ cfg.directory ] ++ volumes;
       ProtectSystem = "strict";
       ProtectHome = "tmpfs";
-      BindPaths = lib.optional (lib.hasPrefix "/home/" cfg.directory) cfg.directory;
+      BindPaths = lib.filter isHidden ([ cfg.directory ] ++ volumes);
       PrivateTmp = true;
       PrivateDevices = true;
       NoNewPrivileges = true;

@@ -27,7 +27,8 @@ in
     };
 
     directory = mkOption {
-      type = types.path;
+      # Text: a path of this project would be one of the store.
+      type = types.strMatching "/.*";
       default = "/var/lib/envlock";
       example = "/srv/shop";
       description = "The working directory of the services; where the application's code is.";
@@ -39,7 +40,7 @@ in
       example = {
         REDIS_HOST = "10.0.0.1";
       };
-      description = "Variables of all services. They win over those that the lock states.";
+      description = "Variables of all services, as they are. They win over those that the lock states.";
     };
 
     secretFiles = mkOption {

@@ -70,7 +70,11 @@ let
   );
 
   check =
-    name: command:
+    name:
+    {
+      command,
+      needsDependencies ? true,
+    }:
     stdenv.mkDerivation (
       common
       // {
@@ -89,8 +93,10 @@ let
         );
         buildPhase = ''
           runHook preBuild
-          cp --archive ${dependencies}/target target
-          chmod -R u+w target
+          ${lib.optionalString needsDependencies ''
+            cp --archive ${dependencies}/target target
+            chmod -R u+w target
+          ''}
           ${command}
           runHook postBuild
         '';
@@ -99,9 +105,15 @@ let
     );
 in
 builtins.mapAttrs check {
-  clippy = "cargo clippy --offline --all-targets -- --deny warnings";
-  deny = "cargo deny --offline check bans licenses sources";
-  doc = "RUSTDOCFLAGS='--deny warnings' cargo doc --offline --no-deps";
-  fmt = "cargo fmt --check";
-  unit-tests = "cargo test --offline --lib";
+  clippy.command = "cargo clippy --offline --all-targets -- --deny warnings";
+  deny = {
+    command = "cargo deny --offline check bans licenses sources";
+    needsDependencies = false;
+  };
+  doc.command = "RUSTDOCFLAGS='--deny warnings' cargo doc --offline --no-deps";
+  fmt = {
+    command = "cargo fmt --check";
+    needsDependencies = false;
+  };
+  unit-tests.command = "cargo test --offline --lib";
 }

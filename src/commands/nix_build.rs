@@ -19,6 +19,8 @@ use crate::{
     spec,
 };
 
+/// Where Nix keeps what it has built.
+const STORE: &str = "/nix/store";
 /// How much of what Nix said is told when it fails and was to be quiet.
 const LAST_LINES: usize = 20;
 
@@ -32,12 +34,18 @@ pub(super) fn nix_build(
     locked.demand_files()?;
     warn_if_stale(&locked, settings, printer);
     let role = Role::find(&locked, &arguments.role, arguments.platform.as_deref())?;
-    let directory =
-        absolute(if locked.directory.as_os_str().is_empty() { Path::new(".") } else { &locked.directory })?;
-    let link = arguments.out_link.clone();
-    let link = absolute(&link.unwrap_or_else(|| PathBuf::from(format!("result-{}", role.name))))?;
-    if fs::exists(&link) && !link.is_symlink() {
-        let message = format!("--out-link {}: it is there, and no link", link.display());
+    let directory = if locked.directory.as_os_str().is_empty() { Path::new(".") } else { &locked.directory };
+    // Older versions of Nix take a link along, and not what it leads to.
+    let directory = fs::canonical(directory)?;
+    let link = arguments.out_link.clone().unwrap_or_else(|| PathBuf::from(format!("result-{}", role.name)));
+    let link = std::path::absolute(&link).map_err(fs::Error::write(&link))?;
+    let is_ours = || fs::read_link(&link).is_ok_and(|target| target.starts_with(STORE));
+    if fs::exists(&link) && !is_ours() {
+        let message = format!("--out-link {}: it is there, and no link of Nix", link.display());
+        return Err(spec::Error::usage(message, "choose another name").into());
+    }
+    if let Some(path) = [&directory, &link].into_iter().find(|path| path.to_str().is_none()) {
+        let message = format!("{}: Nix cannot be told of a path that is not UTF-8", path.display());
         return Err(spec::Error::usage(message, "choose another name").into());
     }
     let call = call(arguments, &role, &directory, &link, settings)?;
@@ -81,12 +89,10 @@ fn call(
         return Ok(Call::flake(directory, &format!("packages.{system}.{}-image", role.name), link));
     }
     let builder = match &arguments.builder {
-        Some(builder) => absolute(builder)?,
+        Some(builder) => fs::canonical(builder)?,
         None => std::env::current_exe().map_err(fs::Error::read(Path::new("envlock")))?,
     };
-    if !nix::is_self_contained(&builder)? {
-        return Err(nix::Error::Dynamic { path: builder }.into());
-    }
+    nix::check_builder(&builder, role.platform())?;
     // Any path can be said in a string; its copy in the store is named after nothing but what it is.
     let path = |path: &Path| quoted(&path.to_string_lossy());
     let builder = format!("builtins.path {{ path = {}; name = \"envlock\"; }}", path(&builder));
@@ -94,8 +100,4 @@ fn call(
     let strings = [("system", system), ("lockDir", &*directory.to_string_lossy())];
     let expressions = nix::expressions(&settings.cache)?;
     Ok(Call::plain(&expressions, &strings, &[("envlock", &builder)], &attribute, link))
-}
-
-fn absolute(path: &Path) -> Result<PathBuf, fs::Error> {
-    std::path::absolute(path).map(|path| fs::normal(&path)).map_err(fs::Error::read(path))
 }

@@ -78,6 +78,11 @@ pub fn count(directory: &Path) -> Result<usize, Error> {
     Ok(std::fs::read_dir(directory).map_err(Error::io("read", directory))?.count())
 }
 
+/// A path without links, `.` and `..`; something must be there.
+pub fn canonical(path: &Path) -> Result<PathBuf, Error> {
+    std::fs::canonicalize(path).map_err(Error::read(path))
+}
+
 /// Where a symlink leads, as it says.
 pub fn read_link(path: &Path) -> Result<PathBuf, Error> {
     std::fs::read_link(path).map_err(Error::read(path))

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-pub use program::{Call, is_self_contained};
+pub use program::{Call, check_builder};
 
 use crate::fs::{self, Stage};
 
@@ -37,6 +37,14 @@ pub enum Error {
     Dynamic {
         /// The builder.
         path: PathBuf,
+    },
+    /// The builder does not run on the platform.
+    #[error("{} is no program of {platform}", path.display())]
+    Foreign {
+        /// The builder.
+        path: PathBuf,
+        /// What is to be built for.
+        platform: &'static str,
     },
     /// A fetch gave other bytes than the lock promises.
     #[error("Nix fetched something else than the lock promises ({status})")]
@@ -67,6 +75,9 @@ impl Error {
             ),
             Self::Dynamic { .. } => {
                 Some("build a program that is one file with `cargo static`, and name it with --builder".to_owned())
+            }
+            Self::Foreign { platform, .. } => {
+                Some(format!("build the program for {platform} with `cargo static`, and name it with --builder"))
             }
             Self::WrongHash { .. } => Some(
                 "what is at that URL has changed, or is not what was locked: do not use it before you know why, then \

@@ -3,9 +3,19 @@
 use std::{
     io::{BufRead, BufReader},
     path::Path,
+    sync::Arc,
 };
 
-use goblin::elf::Elf;
+use goblin::elf::{
+    Elf,
+    header::{EM_AARCH64, EM_X86_64},
+};
+use rattler_conda_types::Subdir;
+use rustix::process::{Pid, Signal, kill_process};
+use signal_hook::{
+    consts::{SIGHUP, SIGINT, SIGTERM},
+    iterator::Signals,
+};
 
 use super::Error;
 use crate::fs;
@@ -80,9 +90,23 @@ impl Call {
         if let Some(directory) = &self.directory {
             call = call.dir(directory);
         }
-        let process = call.reader().map_err(failed)?;
+        let process = Arc::new(call.reader().map_err(failed)?);
+        // Whoever ends this process means Nix, which would go on by itself.
+        let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).map_err(failed)?;
+        let handle = signals.handle();
+        let told = Arc::clone(&process);
+        let telling = std::thread::spawn(move || {
+            for _ in signals.forever() {
+                for id in told.pids() {
+                    if let Some(id) = i32::try_from(id).ok().and_then(Pid::from_raw) {
+                        // It may have ended by itself.
+                        let _ = kill_process(id, Signal::TERM);
+                    }
+                }
+            }
+        });
         let (mut wrong_hash, mut hint) = (false, None);
-        for said in BufReader::new(&process).split(b'\n') {
+        for said in BufReader::new(&*process).split(b'\n') {
             let said = said.map_err(failed)?;
             let said = String::from_utf8_lossy(&said);
             wrong_hash |= said.contains("hash mismatch in fixed-output derivation");
@@ -90,6 +114,8 @@ impl Call {
                 .or_else(|| HINTS.iter().find(|(needle, _)| said.contains(needle)).map(|(_, hint)| *hint));
             line(&said);
         }
+        handle.close();
+        let _ = telling.join();
         let ended = process.try_wait().map_err(failed)?;
         let status = ended.map(|ended| ended.status);
         match status {
@@ -102,14 +128,25 @@ impl Call {
     }
 }
 
-/// Whether a program runs without a loader and libraries.
+/// Demands a program that runs on a platform without a loader and libraries.
 ///
 /// # Errors
-/// If it cannot be read.
-pub fn is_self_contained(program: &Path) -> Result<bool, fs::Error> {
+/// If it needs them, is for another processor, or cannot be read.
+pub fn check_builder(program: &Path, platform: Subdir) -> Result<(), Error> {
     let bytes = fs::read_bytes(program)?;
-    // What is no ELF file may still be a script, which needs even more.
-    Ok(Elf::parse(&bytes).is_ok_and(|elf| elf.interpreter.is_none()))
+    let path = program.to_path_buf();
+    let elf = match Elf::parse(&bytes) {
+        Ok(elf) if elf.interpreter.is_none() => elf,
+        // What is no ELF file may still be a script, which needs even more.
+        _ => return Err(Error::Dynamic { path }),
+    };
+    let is_of = |machine: u16| elf.header.e_machine == machine;
+    let runs = match platform {
+        Subdir::Linux64 => is_of(EM_X86_64),
+        Subdir::LinuxAarch64 => is_of(EM_AARCH64),
+        _ => true,
+    };
+    if runs { Ok(()) } else { Err(Error::Foreign { path, platform: platform.as_str() }) }
 }
 
 #[cfg(test)]

@@ -79,7 +79,7 @@ impl Network {
 
     /// `docker run` of an image as a host of the network: read-only, with a secret and the tasks.
     fn arguments(&self, host: &str, options: &[&str]) -> Vec<String> {
-        let tasks = root().join("tests/containers/tasks.py");
+        let tasks = root().join("examples/quickstart/tasks.py");
         let mut words: Vec<String> = ["run", "--read-only", "--tmpfs", "/tmp"].map(str::to_owned).into();
         words.extend([
             format!("--network={}", self.name),

@@ -152,7 +152,7 @@ fn a_compose_file_runs() {
     let Some(images) = images() else { return };
     let network = Network::new("compose");
     let project = tempfile::tempdir().unwrap();
-    std::fs::copy(root().join("tests/containers/tasks.py"), project.path().join("tasks.py")).unwrap();
+    std::fs::copy(root().join("examples/quickstart/tasks.py"), project.path().join("tasks.py")).unwrap();
     let secrets = project.path().join("secrets");
     std::fs::create_dir(&secrets).unwrap();
     std::fs::copy(network.secrets.path().join("REDIS_PASSWORD"), secrets.join("REDIS_PASSWORD")).unwrap();

@@ -29,7 +29,7 @@ bundle() {
     words=$(python3 -c 'import json, sys; print(json.dumps(sys.argv[1:]))' "${@:4}")
     (cd "$directory" && runc spec)
     jq --arg host "$host" --arg root "$work/$role/rootfs" --arg network "/run/netns/$network-$role" \
-        --argjson words "$words" --arg tasks "$here/tasks.py" --arg hosts "$work/hosts" --arg secrets "$work/secrets" --slurpfile image "$config" '
+        --argjson words "$words" --arg tasks "$root/examples/quickstart/tasks.py" --arg hosts "$work/hosts" --arg secrets "$work/secrets" --slurpfile image "$config" '
         $image[0].config as $image
         | .process.terminal = false
         | .process.args = $image.Entrypoint + $words

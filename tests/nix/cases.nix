@@ -6,12 +6,21 @@ let
   # Where it lies depends on this file's own place in the store.
   withoutDirectory = set: builtins.removeAttrs set [ "directory" ];
   make = import ../../nix/lib/make.nix {
-    programOf = system: "/envlock-for-${system}";
+    programOf = system: builtins.toFile "envlock-for-${system}" "";
+    systems = [
+      "x86_64-linux"
+      "aarch64-linux"
+    ];
     machineOf = system: modules: {
-      config.system.build.images.qemu = {
-        inherit system;
-        inherit ((builtins.head modules).services.envlock) role;
-        modules = builtins.length modules;
+      config.system.build.images = {
+        qemu = {
+          inherit system;
+          inherit ((builtins.head modules).services.envlock) role;
+          modules = builtins.length modules;
+        };
+        qemu-efi = {
+          efi = system;
+        };
       };
     };
   };
@@ -58,7 +67,7 @@ in
       inherit lockDir;
       system = "x86_64-linux";
       role = "master";
-      envlock = "/another";
+      envlock = builtins.toFile "another" "";
     }
   );
   mkCluster =
@@ -67,12 +76,20 @@ in
         inherit lockDir;
         modules = [ { } ];
       };
-      x86 = cluster.packages.x86_64-linux;
     in
     {
       outputs = builtins.attrNames cluster;
       packages = builtins.mapAttrs (_: builtins.attrNames) cluster.packages;
-      names = builtins.mapAttrs (_: package: package.name or package) x86;
+      values = builtins.mapAttrs (
+        _: builtins.mapAttrs (_: package: package.name or package)
+      ) cluster.packages;
+      # One that neither the flake nor the project has an envlock for.
+      onlyOne =
+        builtins.attrNames
+          (make.mkCluster {
+            inherit lockDir;
+            systems = [ "aarch64-linux" ];
+          }).packages;
       machines = cluster.nixosConfigurations;
     };
 }

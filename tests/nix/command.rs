@@ -54,8 +54,19 @@ fn what_cannot_be_built_is_said_before_nix_is_called() {
     );
     place.put("result-worker", "mine");
     let said = nix_build(&place, None, &["worker", "--builder", builder]).expect(2).stderr;
-    assert!(said.contains("result-worker: it is there, and no link"), "{said}");
+    assert!(said.contains("result-worker: it is there, and no link of Nix"), "{said}");
     assert_eq!(place.read("result-worker"), "mine");
+
+    std::fs::remove_file(place.path().join("result-worker")).unwrap();
+    std::os::unix::fs::symlink("env.yml", place.path().join("result-worker")).unwrap();
+    nix_build(&place, None, &["worker", "--builder", builder]).expect(2);
+    std::fs::remove_file(place.path().join("result-worker")).unwrap();
+    // A program of another processor.
+    let mut foreign = std::fs::read(builder).unwrap();
+    foreign[18..20].copy_from_slice(&183_u16.to_le_bytes());
+    place.put("foreign", foreign);
+    let said = nix_build(&place, None, &["worker", "--builder", "foreign"]).expect(2).stderr;
+    assert!(said.contains("foreign is no program of linux-64"), "{said}");
 
     place.put("runtime.conda-lock.yml", place.read("runtime.conda-lock.yml").replace("tini", "tiny"));
     let said = nix_build(&place, None, &["worker", "--builder", builder]).expect(2).stderr;
@@ -89,6 +100,8 @@ fn a_flake_is_built_where_there_is_one_and_what_runs_is_said() {
     assert_eq!(told["archive"], archive.to_str().unwrap());
     assert_eq!(told["size"], 5);
 
+    std::fs::remove_file(place.path().join("result-worker")).unwrap();
+
     // What Nix says of a failure is told even where it was to be quiet, and only then.
     program(&place, "nix", "echo error: no such luck >&2\nexit 1\n");
     let said = nix_build(&place, path, &["worker", "--quiet"]).expect(9).stderr;
@@ -113,4 +126,24 @@ fn what_nix_cannot_read_is_said_by_the_expressions_that_come_with_envlock() {
     assert!(said.contains("running nix-build "), "{said}");
     assert!(said.contains("which a build in Nix's sandbox cannot read. Serve it by HTTP"), "{said}");
     assert!(!place.path().join("result-worker").is_symlink());
+}
+
+#[test]
+fn who_is_told_to_end_tells_nix() {
+    let place = locked();
+    let builder = builder(&place);
+    let bin = program(
+        &place,
+        "nix-build",
+        "trap 'touch told; exit 1' TERM\ntouch begun\nwhile :; do sleep 0.1; done\n",
+    );
+    let mut command = place.command(&["nix-build", "worker", "--builder", builder.to_str().unwrap()]);
+    let mut running = command.env("PATH", format!("{}:/usr/bin:/bin", bin.display())).spawn().unwrap();
+    while !place.path().join("begun").exists() {
+        assert!(running.try_wait().unwrap().is_none());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    duct::cmd!("kill", "-TERM", running.id().to_string()).run().unwrap();
+    assert_eq!(running.wait().unwrap().code(), Some(9));
+    assert!(place.path().join("told").exists());
 }

@@ -61,7 +61,7 @@ fn what_needs_no_nixpkgs_evaluates_without_it() {
     let place = Place::new();
     place.copy("tests/nix/lock");
     let make = format!(
-        "lib: (lib.mkEnvironment {{ system = \"x86_64-linux\"; envlock = \"/e\"; lockDir = {}; }}).drvPath",
+        "lib: (lib.mkEnvironment {{ system = \"x86_64-linux\"; envlock = builtins.toFile \"e\" \"\"; lockDir = {}; }}).drvPath",
         place.path().display()
     );
     let ran = nix(

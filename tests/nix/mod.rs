@@ -83,7 +83,7 @@ fn every_function_of_nix_lib_gives_what_its_golden_file_says() {
     let lib = at(&root().join("nix/lib"));
     let exported = format!(
         "builtins.attrNames (import {lib}) ++ \
-         builtins.attrNames (import ({lib} + \"/make.nix\") {{ programOf = null; machineOf = null; }})"
+         builtins.attrNames (import ({lib} + \"/make.nix\") {{ programOf = null; systems = null; machineOf = null; }})"
     );
     let exported: BTreeSet<String> = serde_json::from_value(value(&exported)).unwrap();
     let cases = cases.as_object().unwrap();
@@ -108,7 +108,7 @@ fn every_function_of_nix_lib_gives_what_its_golden_file_says() {
 fn attribute_of(place: &Place, system: &str, attribute: &str) -> Ran {
     let (nix, lock) = (at(&root().join("nix")), at(place.path()));
     evaluated(&format!(
-        "(import {nix} {{ envlock = \"/envlock\"; system = \"{system}\"; lockDir = {lock}; }}).{attribute}.drvPath"
+        "(import {nix} {{ envlock = builtins.toFile \"envlock\" \"\"; system = \"{system}\"; lockDir = {lock}; }}).{attribute}.drvPath"
     ))
 }
 
@@ -117,7 +117,7 @@ fn what_is_wrong_with_a_lock_is_said_while_it_is_evaluated() {
     if !has_nix() {
         return;
     }
-    let cases: [(&str, &str, &str); 7] = [
+    let cases: [(&str, &str, &str); 9] = [
         (
             "    hash = \"sha256-",
             "    hash = \"sha1-",
@@ -129,6 +129,16 @@ fn what_is_wrong_with_a_lock_is_said_while_it_is_evaluated() {
         ("  roles = {", "  others = {", "it lacks `roles`"),
         ("https://conda.example.org/channel", "file:channel", "cannot read. Serve it by HTTP"),
         ("runtime.conda-lock.yml", "gone.conda-lock.yml", "there is no gone.conda-lock.yml"),
+        (
+            "    storeName = \"",
+            "    storeName = \".",
+            "the store name of redis-server of the master environment is `.redis",
+        ),
+        (
+            "kind = \"conda\"",
+            "kind = \"pypi\"",
+            "is locked as python-1.0-0.conda, which would have to be built",
+        ),
     ];
     for (from, to, expected) in cases {
         let place = Place::new();
@@ -147,10 +157,15 @@ fn what_is_wrong_with_a_lock_is_said_while_it_is_evaluated() {
         said.contains("not locked for riscv64-linux; it is locked for aarch64-linux, x86_64-linux"),
         "{said}"
     );
-    let said = attribute_of(&place, "aarch64-linux", "images.worker").expect(1).stderr;
-    assert!(said.contains("the runtime environment is not locked for aarch64-linux"), "{said}");
+    let said = attribute_of(&place, "aarch64-linux", "images.master").expect(1).stderr;
+    assert!(said.contains("the master environment is not locked for aarch64-linux"), "{said}");
     let said = attribute_of(&place, "x86_64-linux", "images.other").expect(1).stderr;
     assert!(said.contains("attribute 'other' missing"), "{said}");
+    let link = place.path().join("conda-lock.yml");
+    std::fs::rename(&link, place.path().join("elsewhere")).unwrap();
+    std::os::unix::fs::symlink("elsewhere", &link).unwrap();
+    let said = attribute_of(&place, "x86_64-linux", "environment").expect(1).stderr;
+    assert!(said.contains("conda-lock.yml in") && said.contains("is a link"), "{said}");
     std::fs::remove_file(place.path().join("envlock.nix")).unwrap();
     let said = attribute_of(&place, "x86_64-linux", "environment").expect(1).stderr;
     assert!(said.contains("there is no envlock.nix") && said.contains("`git add`"), "{said}");
@@ -164,11 +179,30 @@ fn a_role_that_does_not_exist_is_named_with_those_that_do() {
     let make = at(&root().join("nix/lib/make.nix"));
     let lock = at(&root().join("tests/nix/lock"));
     let said = evaluated(&format!(
-        "(import {make} {{ programOf = _: \"/envlock\"; machineOf = null; }}).mkImage \
+        "(import {make} {{ programOf = _: \"/envlock\"; systems = null; machineOf = null; }}).mkImage \
          {{ role = \"mistress\"; system = \"x86_64-linux\"; lockDir = {lock}; }}"
     ));
     let said = said.expect(1).stderr;
     assert!(said.contains("envlock: the lock has no role `mistress`; it has master, worker"), "{said}");
+}
+
+#[test]
+fn an_envlock_is_a_path_or_a_package_and_no_text() {
+    if !has_nix() {
+        return;
+    }
+    let (nix, lock) = (at(&root().join("nix")), at(&root().join("tests/nix/lock")));
+    let builder = |envlock: &str| {
+        let make =
+            format!("import {nix} {{ envlock = {envlock}; system = \"x86_64-linux\"; lockDir = {lock}; }}");
+        evaluated(&format!("({make}).environment.builder"))
+    };
+    let path = at(&root().join("Makefile"));
+    assert!(builder(&path).expect(0).stdout.trim().ends_with("-envlock\""));
+    let package = format!("{{ outPath = \"${{{path}}}\"; }}");
+    assert!(builder(&package).expect(0).stdout.trim().ends_with("-Makefile/bin/envlock\""));
+    let said = builder("\"/usr/bin/envlock\"").expect(1).stderr;
+    assert!(said.contains("text takes no file into a build. Give a path or a package"), "{said}");
 }
 
 #[test]

@@ -35,7 +35,10 @@ in
       ];
       aarch64-linux = locked [ (package "python") ];
     };
-    runtime.x86_64-linux = locked [ (package "sysroot_linux-64") ];
+    runtime = {
+      x86_64-linux = locked [ (package "sysroot_linux-64") ];
+      aarch64-linux = locked [ (package "sysroot_linux-aarch64") ];
+    };
     master.x86_64-linux = locked [ (package "redis-server") ];
   };
   cluster = { };

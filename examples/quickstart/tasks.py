@@ -30,13 +30,13 @@ app.conf.update(
 def where(number=0, seconds=0.0):
     """Says on which host it ran, with which Python and environment."""
     time.sleep(seconds)
-    with open("/opt/envlock/env/conda-meta/envlock", encoding="utf-8") as marker:
-        lock_hash = json.load(marker)["lockHash"]
+    with open("/opt/envlock/tree-digest", encoding="ascii") as file:
+        tree_digest = file.read().strip()
     return {
         "number": number,
         "host": socket.gethostname(),
         "python": platform.python_version(),
-        "lock_hash": lock_hash,
+        "tree_digest": tree_digest,
     }
 
 

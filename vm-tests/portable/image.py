@@ -1,0 +1,86 @@
+"""From an OCI archive to what a kernel boots: an initramfs with the image as its root.
+
+A kernel unpacks any number of cpio archives one after the other, so each layer becomes one, once, and a machine is their
+concatenation and two small ones: what every machine has (/init, a shell, network modules), and what is its own.
+"""
+
+import gzip
+import hashlib
+import json
+import shutil
+import subprocess
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image of a role, unpacked as far as a kernel needs it."""
+
+    initramfs: Path
+    """All its layers as one cpio archive."""
+    environment: tuple[str, ...]
+    """NAME=VALUE of every process."""
+    command: tuple[str, ...]
+    """What an engine starts."""
+    directory: str
+    """Where it is started."""
+    user: str
+    """As whom."""
+
+
+def load(archive: Path, cache: Path) -> Image:
+    """Reads an archive with one image; its bytes are kept in `cache` by their digest."""
+    with tarfile.open(archive) as tar:
+
+        def blob(digest: str) -> bytes:
+            content = tar.extractfile("blobs/" + digest.replace(":", "/")).read()
+            if hashlib.sha256(content).hexdigest() != digest.removeprefix("sha256:"):
+                raise ValueError(f"{archive}: {digest} is damaged")
+            return content
+
+        index = json.load(tar.extractfile("index.json"))
+        (described,) = index["manifests"]
+        manifest = json.loads(blob(described["digest"]))
+        config = json.loads(blob(manifest["config"]["digest"]))["config"]
+        initramfs = cache / f"{described['digest'].removeprefix('sha256:')}.cpio"
+        if not initramfs.exists():
+            cache.mkdir(parents=True, exist_ok=True)
+            partial = initramfs.with_suffix(".part")
+            with partial.open("wb") as file:
+                for layer in manifest["layers"]:
+                    file.write(cpio("@-", stdin=gzip.decompress(blob(layer["digest"]))))
+            partial.rename(initramfs)
+    return Image(
+        initramfs,
+        tuple(config.get("Env", [])),
+        tuple(config.get("Entrypoint", []) + config.get("Cmd", [])),
+        config["WorkingDir"],
+        config["User"],
+    )
+
+
+def cpio(*arguments: str, stdin: bytes | None = None) -> bytes:
+    """A cpio archive by bsdtar, which reads tar archives (`@-`: stdin) as well as files."""
+    command = ["bsdtar", "--create", "--file", "-", "--format", "newc", *arguments]
+    return subprocess.run(command, input=stdin, stdout=subprocess.PIPE, check=True).stdout
+
+
+def system(kernel: Path, scratch: Path) -> bytes:
+    """What every machine has besides its image: /init, and below /vm a shell and network modules."""
+    root = scratch / "system"
+    modules = root / "vm/modules"
+    modules.mkdir(parents=True)
+    for module in kernel.glob("lib/modules/*/kernel/drivers/**/*.ko"):
+        if module.name.startswith("virtio") or "failover" in module.name:
+            shutil.copy(module, modules)
+    for module in kernel.glob("lib/modules/*/kernel/net/core/*failover.ko"):
+        shutil.copy(module, modules)
+    shutil.copy("/bin/busybox", root / "vm/busybox")
+    shutil.copy(HERE / "init", root / "init")
+    (root / "init").chmod(0o755)
+    # Before there is a /dev, the kernel wants a console for its first process.
+    return cpio("--uid", "0", "--gid", "0", "-C", str(root), ".")

@@ -1,0 +1,320 @@
+"""A machine under QEMU, with the part of the NixOS test driver's interface that the scenarios use."""
+
+import base64
+import json
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from image import Image, cpio
+
+# Waiting any longer would only hide what has already gone wrong.
+FATAL = re.compile(r"Kernel panic|error while loading shared libraries|Out of memory|machine: cannot load")
+BOOT_SECONDS = 120
+
+
+class Failed(Exception):
+    """Something that a scenario asked for did not happen."""
+
+
+class Machine:
+    """A machine that is off until it is started."""
+
+    def __init__(self, name: str, number: int, image: Image, network: "Network", scratch: Path, logs: Path):
+        self.name = name
+        self.number = number
+        self.address = f"192.168.1.{number}"
+        self.log = logs / f"{name}.log"
+        self._image = image
+        self._network = network
+        self._directory = scratch / name
+        self._directory.mkdir(parents=True)
+        self._process: subprocess.Popen | None = None
+        self._shell: socket.socket | None = None
+        self._buffer = b""
+        self._is_ready = False
+        self._asked = 0
+        self._fatal: str | None = None
+
+    # What scenarios use; each has the meaning that it has in the NixOS test driver.
+
+    def start(self) -> None:
+        """Switches it on; it boots while the scenario goes on."""
+        if self._process:
+            return
+        self._fatal = None
+        for name in ("shell", "monitor"):
+            (self._directory / name).unlink(missing_ok=True)
+        self._process = subprocess.Popen(
+            self._command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        threading.Thread(target=self._listen, args=[self._process.stdout], daemon=True).start()
+        self._connect()
+
+    def execute(self, command: str, timeout: int = 900) -> tuple[int, str]:
+        """Runs a command as root: its status, and what it prints."""
+        shell = self._ready()
+        self._asked += 1
+        text = base64.b64encode(command.encode()).decode()
+        shell.sendall(f"{self._asked} {timeout} {text}\n".encode())
+        self._line(f"begin {self._asked}", timeout + 30)
+        lines, status = [], ""
+        while not status:
+            line = self._line(None, timeout + 30)
+            if line.startswith(f"end {self._asked} "):
+                status = line.split()[2]
+            else:
+                lines.append(line)
+        output = base64.b64decode("".join(lines)).decode(errors="replace")
+        # busybox's timeout ends a command by SIGTERM.
+        return int(status), output
+
+    def succeed(self, *commands: str, timeout: int = 900) -> str:
+        """Runs commands that must succeed; what they print."""
+        output = ""
+        for command in commands:
+            status, said = self.execute(command, timeout)
+            if status != 0:
+                raise Failed(f"{self.name}: `{command}` ended with {status}:\n{said}")
+            output += said
+        return output
+
+    def fail(self, *commands: str, timeout: int = 900) -> str:
+        """Runs commands that must fail; what they print."""
+        output = ""
+        for command in commands:
+            status, said = self.execute(command, timeout)
+            if status == 0:
+                raise Failed(f"{self.name}: `{command}` succeeded:\n{said}")
+            output += said
+        return output
+
+    def wait_until_succeeds(self, command: str, timeout: int = 900) -> str:
+        """Runs a command again and again until it succeeds; what it prints then."""
+        end = time.monotonic() + timeout
+        while True:
+            status, output = self.execute(command, timeout)
+            if status == 0:
+                return output
+            if time.monotonic() > end:
+                raise Failed(f"{self.name}: `{command}` did not succeed within {timeout} s:\n{output}")
+            time.sleep(0.5)
+
+    def wait_for_open_port(self, port: int, addr: str = "localhost", timeout: int = 900) -> None:
+        """Waits until somebody listens."""
+        self.wait_until_succeeds(f"nc -z {shlex.quote(addr)} {port}", timeout)
+
+    def block(self) -> None:
+        """Pulls its network cable."""
+        self._monitor("set_link", name="link", up=False)
+
+    def unblock(self) -> None:
+        """Plugs it in again."""
+        self._monitor("set_link", name="link", up=True)
+
+    def crash(self) -> None:
+        """Switches it off without a word."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+        self._gone()
+
+    def shutdown(self) -> None:
+        """Asks it to go, and waits."""
+        if not self._process:
+            return
+        if self._shell:
+            self._shell.sendall(b"0 1 " + base64.b64encode(b"poweroff -f") + b"\n")
+        try:
+            self._process.wait(60)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._gone()
+
+    # How.
+
+    def _gone(self) -> None:
+        if self._shell:
+            self._shell.close()
+        self._process = self._shell = None
+
+    def _command(self) -> list[str]:
+        kernel = next(self._network.kernel.glob("boot/vmlinuz-*"))
+        accelerator = "kvm" if self._network.kvm else "tcg,thread=multi,tb-size=512"
+        return [
+            "qemu-system-x86_64",
+            *["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
+            *["-machine", "q35", "-accel", accelerator, "-cpu", "max", "-smp", "1", "-m", "1024"],
+            *["-kernel", str(kernel), "-initrd", str(self._initramfs())],
+            *["-append", "console=ttyS0 panic=-1 loglevel=4 quiet"],
+            *["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"],
+            *["-chardev", f"socket,id=shell,path={self._directory / 'shell'},server=on,wait=off"],
+            *["-serial", "chardev:shell"],
+            *["-qmp", f"unix:{self._directory / 'monitor'},server=on,wait=off"],
+            *["-netdev", f"socket,id=net,mcast={self._network.group},localaddr=127.0.0.1"],
+            *["-device", f"virtio-net-pci,id=link,netdev=net,mac=52:54:00:00:00:{self.number:02x}"],
+            *["-device", "virtio-rng-pci"],
+        ]
+
+    def _initramfs(self) -> Path:
+        """The image, what every machine has, and what is this one's."""
+        path = self._directory / "initramfs.cpio"
+        if path.exists():
+            return path
+        own = self._directory / "own"
+        (own / "vm").mkdir(parents=True)
+        (own / "vm/machine").write_text(f"NAME={self.name}\nADDRESS={self.address}\n")
+        (own / "vm/hosts").write_text(self._network.hosts())
+        variables = [*self._image.environment, *self._network.environment, "TINI_SUBREAPER=1"]
+        exports = "".join(
+            f"export {name}={shlex.quote(value)}\n" for name, _, value in (it.partition("=") for it in variables)
+        )
+        (own / "vm/environment").write_text(exports)
+        command = ["/opt/envlock/role/bin/envlock-node", "start"]
+        for name, text in {
+            "start": f'exec /vm/as-user {shlex.join(self._image.command)}',
+            # Scenarios call these: a command as the services run, their log, all of them anew with a variable more.
+            "bin/node": f'exec /vm/as-user {shlex.join(command)} "$@"',
+            "bin/node-log": "cat /vm/log",
+            "bin/node-set": (
+                'echo "export ${1%%=*}=\'${1#*=}\'" >>/vm/environment\n'
+                "killall tini"
+            ),
+            "as-user": (
+                ". /vm/environment\n"
+                f"cd {shlex.quote(self._image.directory)}\n"
+                f"user=$(/vm/bin/awk -F: -v id={self._image.user.partition(':')[0]} '$3 == id {{ print $1 }}' /etc/passwd)\n"
+                "exec /vm/bin/su -m -s /vm/bin/sh -c 'exec \"$0\" \"$@\"' -- \"$user\" \"$@\""
+            ),
+        }.items():
+            script = own / "vm" / name
+            script.parent.mkdir(exist_ok=True)
+            script.write_text(f"#!/vm/busybox sh\n{text}\n")
+            script.chmod(0o755)
+        secrets = own / "run/secrets"
+        secrets.mkdir(parents=True)
+        for name, value in self._network.secrets.items():
+            (secrets / name).write_text(value)
+        for file in self._network.files:
+            target = own / self._image.directory.lstrip("/") / file.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, target)
+        # Only files: the directories are the image's, with the owners that it gave them.
+        names = [str(it.relative_to(own)) for it in sorted(own.rglob("*")) if it.is_file()]
+        with path.open("wb") as out:
+            with self._image.initramfs.open("rb") as image:
+                shutil.copyfileobj(image, out, 1 << 20)
+            out.write(self._network.system)
+            out.write(cpio("--uid", "0", "--gid", "0", "-C", str(own), "vm", "run", *names))
+        return path
+
+    def _listen(self, console) -> None:
+        with self.log.open("ab", buffering=0) as log:
+            for line in console:
+                log.write(line)
+                text = line.decode(errors="replace").rstrip()
+                self._network.say(f"{self.name}: {text}")
+                if FATAL.search(text):
+                    self._fatal = text
+
+    def _connect(self) -> None:
+        """Connects to the shell before it says that it is ready: what is said to nobody is lost."""
+        end = time.monotonic() + 30
+        self._shell = socket.socket(socket.AF_UNIX)
+        self._buffer = b""
+        self._is_ready = False
+        while True:
+            self._check()
+            try:
+                return self._shell.connect(str(self._directory / "shell"))
+            except OSError:
+                if time.monotonic() > end:
+                    raise Failed(f"{self.name}: QEMU does not start") from None
+                time.sleep(0.02)
+
+    def _ready(self) -> socket.socket:
+        self.start()
+        if not self._is_ready:
+            self._line("shell ready", BOOT_SECONDS)
+            self._is_ready = True
+        return self._shell
+
+    def _check(self) -> None:
+        if self._fatal:
+            raise Failed(f"{self.name}: {self._fatal}")
+        if self._process and self._process.poll() is not None:
+            raise Failed(f"{self.name}: QEMU ended with {self._process.returncode}; see {self.log}")
+
+    def _line(self, wanted: str | None, seconds: float) -> str:
+        """The next line of the shell, or the next that is `wanted`."""
+        end = time.monotonic() + seconds
+        self._shell.settimeout(0.5)
+        while True:
+            line, found, rest = self._buffer.partition(b"\n")
+            if found:
+                self._buffer = rest
+                text = line.decode(errors="replace").strip()
+                if wanted is None or text == wanted:
+                    return text
+                continue
+            self._check()
+            if time.monotonic() > end:
+                raise Failed(f"{self.name}: no answer within {seconds:.0f} s")
+            try:
+                received = self._shell.recv(1 << 16)
+            except TimeoutError:
+                continue
+            if not received:
+                raise Failed(f"{self.name}: the shell is gone")
+            self._buffer += received
+
+    def _monitor(self, command: str, **arguments) -> None:
+        with socket.socket(socket.AF_UNIX) as monitor:
+            monitor.connect(str(self._directory / "monitor"))
+            monitor.settimeout(10)
+            with monitor.makefile("rw") as file:
+                file.readline()
+                for execute, values in (("qmp_capabilities", {}), (command, arguments)):
+                    file.write(json.dumps({"execute": execute, "arguments": values}) + "\n")
+                    file.flush()
+                    # Events may come in between.
+                    while True:
+                        answer = json.loads(file.readline())
+                        if "error" in answer:
+                            raise Failed(f"{self.name}: {command}: {answer['error']['desc']}")
+                        if "return" in answer:
+                            break
+
+
+class Network:
+    """What all machines of a scenario share."""
+
+    def __init__(self, kernel: Path, system: bytes, group: str, kvm: bool, quiet: bool):
+        self.kernel = kernel
+        self.system = system
+        self.group = group
+        self.quiet = quiet
+        self.kvm = kvm
+        self.machines: dict[str, Machine] = {}
+        self.environment: list[str] = []
+        self.secrets: dict[str, str] = {}
+        self.files: list[Path] = []
+        self._lock = threading.Lock()
+
+    def hosts(self) -> str:
+        """/etc/hosts of every machine."""
+        lines = [f"{machine.address} {name}\n" for name, machine in self.machines.items()]
+        return "127.0.0.1 localhost\n" + "".join(lines)
+
+    def say(self, text: str) -> None:
+        """A line of a machine's console."""
+        if not self.quiet:
+            with self._lock:
+                print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Boots the quickstart's images under QEMU, and runs the scenarios on them. Needs Debian's packages alone.
+#
+# usage: run.sh [OPTION…] [SCENARIO…]    options are those of portable/driver.py, such as --interactive
+set -euo pipefail
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+source "$here/../scripts/lib.sh"
+
+need_packages qemu-system-x86 busybox-static libarchive-tools jq python3
+need_envlock
+cache=$ENVLOCK_TEST_CACHE/vm
+work=$(mktemp -d)
+trap '[[ -z ${server:-} ]] || kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
+
+# Debian's kernel for virtual machines, unpacked: nothing here boots it but QEMU.
+kernel=$cache/kernel
+if [[ ! -d $kernel ]]; then
+    say "unpacking Debian's kernel for virtual machines"
+    package=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/ *Depends: \(linux-image-.*\)/\1/p')
+    [[ -n $package ]] || fail "apt knows no linux-image-cloud-amd64; as root: apt-get update"
+    (cd "$work" && apt-get -qq -o APT::Sandbox::User=root download "$package" >&2)
+    dpkg-deb --extract "$work"/linux-image-*.deb "$work/kernel"
+    mkdir -p "$cache"
+    mv "$work/kernel" "$kernel"
+fi
+
+# The images of a master, a worker, and a worker whose environment has a package more; of the same lock they are the same.
+say "building the images of master, worker and stranger"
+channel=$("$root/tests/channel/channel.sh" build)
+/usr/bin/python3 -B "$root/tests/channel/serve.py" --port 0 "$channel" >"$work/address" & server=$!
+until grep -q listening "$work/address"; do
+    kill -0 "$server" || fail "the channel cannot be served"
+    sleep 0.1
+done
+mirror=http://127.0.0.1:8765/debian=$(sed 's/listening on //' "$work/address")/debian
+mkdir "$work/images"
+# usage: build PROJECT ROLE…
+build() (
+    cd "$work/$1"
+    "$ENVLOCK" convert --quiet --mirror "$mirror"
+    for role in "${@:2}"; do
+        "$ENVLOCK" image build --quiet "$role" --mirror "$mirror" --output "$work/images/$role-image.tar"
+    done
+)
+for project in quickstart drifted; do cp -r "$root/tests/channel/quickstart" "$work/$project"; done
+printf '      - six\n' >>"$work/drifted/env.yml"
+sed -i 's/^  worker:/  stranger:/' "$work/drifted/envlock.yml"
+build quickstart master worker
+build drifted stranger
+tree_digest=$(cd "$work/quickstart" && "$ENVLOCK" install --json --quiet --mirror "$mirror" --prefix /opt/envlock/env \
+    --into "$work/env" | jq -r .tree_digest)
+
+say "booting machines"
+/usr/bin/python3 -B "$here/portable/driver.py" --images "$work/images" --kernel "$kernel" --cache "$cache/images" \
+    --tree-digest "$tree_digest" --file "$root/examples/quickstart/tasks.py" "$@"

@@ -1,0 +1,22 @@
+"""Redis may be restarted while tasks are queued: its log has them, and workers come back without help."""
+
+with subtest("master and worker boot"):
+    start(master, worker)
+
+with subtest("Redis is restarted while tasks are queued"):
+    submit_later(20, 0.5)
+    taken(worker, 3)
+    queued = int(redis("llen celery"))
+    assert queued > 0, "nothing is queued any more"
+    before = master.succeed("pidof redis-server").strip()
+    master.succeed("kill $(pidof redis-server)")
+    master.wait_until_succeeds(f"pidof redis-server | grep -qvx '{before}'", timeout=60)
+
+with subtest("no task is lost, and none is done twice but what was under way"):
+    results = answers(timeout=180)
+    all_of(results, 20)
+    equal("hosts", hosts(results), ["worker"])
+    done = int(worker.succeed("node-log | grep -c ' succeeded'"))
+    # A task that ran while Redis was away could not be acknowledged.
+    assert 20 <= done <= 22, f"{done} tasks were done"
+    equal("tasks that are left in Redis", int(redis("llen celery")), 0)

@@ -1,0 +1,30 @@
+"""A worker that dies in mid-task loses nothing: the broker gives its task to whoever is there when it must be dead.
+
+`visibility_timeout` is short here; Redis looks for such tasks about every 100 seconds besides.
+"""
+
+with subtest("master and worker boot"):
+    for machine in (master, worker):
+        machine.start()
+    master.succeed("node-set VISIBILITY_TIMEOUT=5")
+    worker.succeed("node-set VISIBILITY_TIMEOUT=5")
+    start(master, worker)
+
+with subtest("a killed process of the pool loses nothing"):
+    submit_later(2, 5.0)
+    taken(worker, 1)
+    active = "celery --app tasks inspect active --json"
+    pids = worker.wait_until_succeeds(f"node {active} 2>/dev/null | grep -o '\"worker_pid\": [0-9]*' | grep -o '[0-9]*$'")
+    worker.succeed(f"kill -9 {pids.split()[0]}")
+    all_of(answers(), 2)
+
+with subtest("a worker that is switched off in mid-task loses nothing"):
+    master.succeed("rm /tmp/status")
+    submit_later(4, 3.0, 240)
+    worker.wait_until_succeeds("node celery --app tasks inspect active --json 2>/dev/null | grep -q worker_pid")
+    worker.crash()
+    worker.start()
+    ready(worker)
+    results = answers(timeout=300)
+    all_of(results, 4)
+    equal("hosts", hosts(results), ["worker"])
