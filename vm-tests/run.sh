@@ -43,7 +43,7 @@ build() (
     done
 )
 for project in quickstart drifted; do cp -r "$root/tests/channel/quickstart" "$work/$project"; done
-printf '      - six\n' >>"$work/drifted/env.yml"
+printf '      - tomli\n' >>"$work/drifted/env.yml"
 sed -i 's/^  worker:/  stranger:/' "$work/drifted/envlock.yml"
 build quickstart master worker
 build drifted stranger

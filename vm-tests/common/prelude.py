@@ -40,10 +40,12 @@ def submit(count, seconds=0.0, patience=120):
 
 def submit_later(count, seconds=0.0, patience=120):
     """Submits tasks on the master and goes on."""
+    master.succeed("rm -f /tmp/answers /tmp/submitted /tmp/status")
     master.succeed(
-        f"node python tasks.py {count} {float(seconds)} {patience} >/tmp/answers 2>/tmp/submitted; echo $? >/tmp/status &"
+        f"{{ node python tasks.py {count} {float(seconds)} {patience} >/tmp/answers 2>/tmp/submitted; "
+        "echo $? >/tmp/status; } &"
     )
-    master.wait_until_succeeds("grep -q submitted /tmp/submitted", timeout=60)
+    master.wait_until_succeeds("grep -qs submitted /tmp/submitted", timeout=60)
 
 
 def answers(timeout=120):
