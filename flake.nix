@@ -10,14 +10,7 @@
         "x86_64-linux"
         "aarch64-linux"
       ];
-      each =
-        value:
-        builtins.listToAttrs (
-          map (system: {
-            name = system;
-            value = value system;
-          }) systems
-        );
+      each = (import ./nix/lib).each systems;
       # Names of outputs are known without nixpkgs, so that what does not need it never asks for it.
       pkgsOf = system: nixpkgs.legacyPackages.${system};
       own = each (system: import ./nix/packages { pkgs = pkgsOf system; });

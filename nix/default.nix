@@ -13,7 +13,7 @@
   lockDir,
 }:
 let
-  inherit (import ./lib) readLock;
+  inherit (import ./lib) each readLock;
   lock = readLock lockDir;
   program =
     if builtins.isAttrs envlock then
@@ -33,14 +33,6 @@ let
   };
   inherit (build) tree;
   roles = builtins.attrNames lock.roles;
-  each =
-    names: value:
-    builtins.listToAttrs (
-      map (name: {
-        inherit name;
-        value = value name;
-      }) names
-    );
 in
 {
   # The environment of env.yml, as it is at /opt/envlock/env.

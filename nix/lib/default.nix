@@ -1,4 +1,4 @@
-# What is known of a lock without building anything. Every function here has a golden file in tests/nix/lib.
+# What is known of a lock without building anything. Every function here has a golden file in tests/nix/golden.
 let
   list = builtins.concatStringsSep ", ";
 
@@ -12,6 +12,16 @@ let
   };
 in
 rec {
+  # Names and a function of a name -> what it gives, by name.
+  each =
+    names: value:
+    builtins.listToAttrs (
+      map (name: {
+        inherit name;
+        value = value name;
+      }) names
+    );
+
   # An absolute directory, or a path -> the lock in it: what its envlock.nix says, checked, and as `directory` the files
   # that it is written in, alone. Throws where a build could only fail later, and with less to say.
   readLock = import ./lock.nix;
@@ -59,15 +69,12 @@ rec {
     options = { };
     overridden = [ ];
     files = { };
-    environments = builtins.listToAttrs (
-      map (name: {
-        inherit name;
-        # The requirements change more often than what they lead to.
-        value.${system} = environmentOf lock system name // {
-          specs = [ ];
-        };
-      }) names
-    );
+    environments = each names (name: {
+      # The requirements change more often than what they lead to.
+      ${system} = environmentOf lock system name // {
+        specs = [ ];
+      };
+    });
     cluster = { };
     roles = { };
   };

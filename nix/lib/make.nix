@@ -8,7 +8,12 @@
   machineOf,
 }:
 let
-  inherit (import ./.) readLock roleOf systemsOf;
+  inherit (import ./.)
+    each
+    readLock
+    roleOf
+    systemsOf
+    ;
   own = systems;
 
   project =
@@ -18,15 +23,6 @@ let
       envlock ? programOf system,
     }:
     import ../. { inherit envlock system lockDir; };
-
-  each =
-    names: value:
-    builtins.listToAttrs (
-      map (name: {
-        inherit name;
-        value = value name;
-      }) names
-    );
 
   suffixed =
     suffix: set:

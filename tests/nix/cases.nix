@@ -41,6 +41,7 @@ in
   readLock = withoutDirectory (lib.readLock lockDir) // {
     directory = builtins.attrNames (builtins.readDir lock.directory);
   };
+  each = lib.each [ "a" "b" ] (name: name + name);
   systemsOf = lib.systemsOf lock;
   environmentOf = lib.environmentOf lock "x86_64-linux" "runtime";
   roleOf = lib.roleOf lock "worker";

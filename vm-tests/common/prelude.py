@@ -11,7 +11,7 @@ import time
 
 def ready(worker, timeout=120):
     """Waits until a worker consumes."""
-    worker.wait_until_succeeds("node-log | grep -q 'celery@\\|worker@.* ready'", timeout=timeout)
+    worker.wait_until_succeeds("node-log | grep -q 'worker@.* ready'", timeout=timeout)
 
 
 def start(*machines):

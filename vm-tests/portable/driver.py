@@ -5,11 +5,9 @@ usage: driver.py --images DIR --kernel DIR --tree-digest DIGEST [--logs DIR] [--
 
 import argparse
 import contextlib
-import os
 import random
 import secrets
 import shutil
-import subprocess
 import sys
 import tempfile
 import time

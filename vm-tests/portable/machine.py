@@ -72,7 +72,6 @@ class Machine:
             else:
                 lines.append(line)
         output = base64.b64decode("".join(lines)).decode(errors="replace")
-        # busybox's timeout ends a command by SIGTERM.
         return int(status), output
 
     def succeed(self, *commands: str, timeout: int = 900) -> str:
