@@ -13,6 +13,7 @@ mod locked;
 mod network;
 mod nix_build;
 mod render;
+mod role;
 mod run;
 mod sbom;
 mod trees;

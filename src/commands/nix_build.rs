@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::{check::warn_if_stale, image::role::Role, locked::Locked};
+use super::{check::warn_if_stale, locked::Locked, role::Role};
 use crate::{
     cli::NixBuild,
     error::{Error, ExitCode},

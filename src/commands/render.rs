@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use super::{
-    bundle::lock_files, check::warn_if_stale, demand_absent, image::role::Role, locked::Locked, stage,
+    bundle::lock_files, check::warn_if_stale, demand_absent, locked::Locked, role::Role, stage,
     trees::Builder,
 };
 use crate::{

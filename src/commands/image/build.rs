@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{
-    super::{bundle::lock_files, check::warn_if_stale, locked::Locked, trees::Builder},
+use super::super::{
+    bundle::lock_files,
+    check::warn_if_stale,
+    locked::Locked,
     role::{Role, with_what_is_lost},
+    trees::Builder,
 };
 use crate::{
     cli::ImageBuild,

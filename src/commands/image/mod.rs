@@ -5,7 +5,6 @@ mod diff;
 mod index;
 mod inspect;
 mod push;
-pub(super) mod role;
 mod verify;
 
 use std::path::{Path, PathBuf};

@@ -5,9 +5,13 @@ use std::path::Path;
 use serde_json::json;
 
 use super::{
-    super::{bundle::lock_files, locked::Locked, trees::Builder},
+    super::{
+        bundle::lock_files,
+        locked::Locked,
+        role::{Role, with_what_is_lost},
+        trees::Builder,
+    },
     lock_in, look_at_layers, name, printable,
-    role::{Role, with_what_is_lost},
 };
 use crate::{
     cli::ImageVerify,

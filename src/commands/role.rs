@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rattler_conda_types::Subdir;
 
-use super::super::{
+use super::{
     locked::{Chosen, Locked},
     trees::{Builder, RUNTIME_PREFIX, SYSTEM_PREFIX, USER_PREFIX, request},
 };
@@ -19,8 +19,8 @@ use crate::{
 };
 
 /// A role of a lock on one platform.
-pub(in crate::commands) struct Role<'a> {
-    pub(in crate::commands) name: &'a str,
+pub(super) struct Role<'a> {
+    pub(super) name: &'a str,
     pub(super) services: &'a project::Role,
     project: &'a Lock,
     user: Chosen<'a>,
@@ -29,7 +29,7 @@ pub(in crate::commands) struct Role<'a> {
 }
 
 /// The trees of a role's image.
-pub(in crate::commands) struct Trees {
+pub(super) struct Trees {
     runtime: Manifest,
     user: Manifest,
     /// treeDigest of `user`.
@@ -39,11 +39,7 @@ pub(in crate::commands) struct Trees {
 
 impl<'a> Role<'a> {
     /// Finds what an image of a role needs.
-    pub(in crate::commands) fn find(
-        locked: &'a Locked,
-        name: &'a str,
-        platform: Option<&str>,
-    ) -> Result<Self, Error> {
+    pub(super) fn find(locked: &'a Locked, name: &'a str, platform: Option<&str>) -> Result<Self, Error> {
         let usage = |message: String, hint: String| Error::from(spec::Error::usage(message, hint));
         let roles = locked.project.as_ref().map(|project| &project.roles);
         let (Some(project), Some(services)) = (&locked.project, roles.and_then(|roles| roles.get(name)))
@@ -69,7 +65,7 @@ impl<'a> Role<'a> {
         Ok(Self { name, services, project, user, runtime, system })
     }
 
-    pub(in crate::commands) fn platform(&self) -> Subdir {
+    pub(super) fn platform(&self) -> Subdir {
         self.user.platform
     }
 
@@ -95,12 +91,7 @@ impl<'a> Role<'a> {
     }
 
     /// The trees, from the store or from the artifacts.
-    pub(in crate::commands) fn trees(
-        &self,
-        builder: &Builder,
-        files: &Files,
-        rebuild: bool,
-    ) -> Result<Trees, Error> {
+    pub(super) fn trees(&self, builder: &Builder, files: &Files, rebuild: bool) -> Result<Trees, Error> {
         let manifest = |request: Request| builder.manifest(&request, files, rebuild);
         let user = manifest(self.user_tree())?;
         Ok(Trees {
@@ -112,11 +103,7 @@ impl<'a> Role<'a> {
     }
 
     /// What the image is made of.
-    pub(in crate::commands) fn content<'b>(
-        &'b self,
-        trees: &'b Trees,
-        lock: &'b [(String, Vec<u8>)],
-    ) -> Content<'b> {
+    pub(super) fn content<'b>(&'b self, trees: &'b Trees, lock: &'b [(String, Vec<u8>)]) -> Content<'b> {
         let part = |manifest, chosen: &'b Chosen<'a>| Part { manifest, packages: chosen.packages };
         Content {
             role: self.name,
