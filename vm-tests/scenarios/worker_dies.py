@@ -23,6 +23,8 @@ with subtest("a worker that is switched off in mid-task loses nothing"):
     worker.wait_until_succeeds(f"node {active} 2>/dev/null | grep -q worker_pid", timeout=60)
     worker.crash()
     worker.start()
+    # What was set is gone with the machine.
+    worker.succeed("node-set VISIBILITY_TIMEOUT=30")
     ready(worker)
     results = answers(timeout=300)
     all_of(results, 4)
