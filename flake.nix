@@ -28,7 +28,8 @@
             ++ modules;
           };
       };
-      quickstart = lib.mkCluster { lockDir = ./examples/quickstart; };
+      lockDir = ./examples/quickstart;
+      quickstart = lib.mkCluster { inherit lockDir; };
     in
     {
       inherit lib;
@@ -49,6 +50,8 @@
         import ./nix/checks.nix {
           pkgs = pkgsOf system;
           packages = self.packages.${system};
+          module = self.nixosModules.default;
+          inherit lockDir;
         }
       );
 

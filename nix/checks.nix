@@ -1,5 +1,13 @@
-# Every check of the flake, derived: what cargo checks, the form of all Nix files, and the tests of every package.
-{ pkgs, packages }:
+# Every check of the flake, derived: what cargo checks, the form of all Nix files, the tests of every package, and the
+# scenarios on virtual machines.
+{
+  pkgs,
+  packages,
+  # envlock's NixOS module.
+  module,
+  # The directory with the locks that `packages` has images of.
+  lockDir,
+}:
 let
   inherit (pkgs) lib;
 
@@ -30,4 +38,11 @@ pkgs.callPackages ./packages/cargo.nix { }
         touch $out
       '';
 }
+# Where there is an image of each of its roles.
+// lib.optionalAttrs (packages ? master-image && packages ? worker-image) (
+  import ../vm-tests/nixos {
+    inherit lockDir module pkgs;
+    envlock = packages.envlock-static;
+  }
+)
 // lib.concatMapAttrs testsOf (builtins.removeAttrs packages [ "default" ])

@@ -9,6 +9,8 @@ say "formatting"
 cargo fmt --check
 say "shell scripts"
 git ls-files -z '*.sh' .ci/run tests/channel/quickstart/run-docker | xargs -0 shellcheck --external-sources --source-path=SCRIPTDIR
+say "virtual machines"
+vm-tests/lint.sh
 say "clippy"
 "$root/scripts/cargo.sh" clippy --locked --all-targets --quiet -- --deny warnings
 say "documentation"

@@ -6,7 +6,7 @@ set -euo pipefail
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 source "$here/../scripts/lib.sh"
 
-need_packages qemu-system-x86 busybox-static libarchive-tools jq python3
+need_packages qemu-system-x86 busybox-static libarchive-tools jq nftables python3
 need_envlock
 cache=$ENVLOCK_TEST_CACHE/vm
 work=$(mktemp -d)

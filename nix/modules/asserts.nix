@@ -22,6 +22,8 @@ let
   written = lib.attrNames (lib.filterAttrs looksSecret (removeAttrs cfg.environment stated));
   stored = lib.filterAttrs (_: lib.hasPrefix builtins.storeDir) cfg.secretFiles;
   foreign = lib.subtractLists role.secrets (lib.attrNames cfg.secretFiles);
+  redis = cfg.redis;
+  broker = role.services.${redis.service} or { ports = [ ]; };
   unknown = lib.subtractLists (lib.attrNames role.services ++ [ "publish" ]) cfg.without;
 in
 {
@@ -46,6 +48,14 @@ in
       {
         assertion = unknown == [ ];
         message = "services.envlock.without: the role ${cfg.role} has no ${names unknown}; it has ${names (lib.attrNames role.services)}";
+      }
+      {
+        assertion = redis.enable -> lib.length broker.ports == 1;
+        message = "services.envlock.redis.service: the role ${cfg.role} has no service ${redis.service} with one port, which NixOS' Redis would listen on";
+      }
+      {
+        assertion = redis.enable -> cfg.secretFiles ? ${redis.secret};
+        message = "services.envlock.redis.secret: the role ${cfg.role} has no secret ${redis.secret}, which would be the password; it has ${names role.secrets}";
       }
     ];
   };

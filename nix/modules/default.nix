@@ -42,6 +42,9 @@ let
   ]
   ++ [ "-${built.runtime}/share/zoneinfo:/usr/share/zoneinfo" ];
 
+  # A role's service that NixOS' own Redis takes the place of.
+  broker = role.services.${cfg.redis.service} or { ports = [ ]; };
+
   services = removeAttrs (
     role.services
     // lib.optionalAttrs role.publishes {
@@ -51,13 +54,17 @@ let
         stopTimeout = 60;
       };
     }
-  ) cfg.without;
+  ) (cfg.without ++ lib.optional cfg.redis.enable cfg.redis.service);
 
   # To systemd `%` begins a specifier.
   plain = builtins.replaceStrings [ "%" ] [ "%%" ];
 
   volumes = role.volumes ++ lib.concatMap (service: service.volumes) (lib.attrValues services);
-  ports = role.ports ++ lib.concatMap (service: service.ports) (lib.attrValues services);
+  ports =
+    role.ports
+    ++ lib.concatMap (service: service.ports) (
+      lib.attrValues services ++ lib.optional cfg.redis.enable broker
+    );
 
   # A unit hides what others keep there, and is shown what is its own.
   isHidden =
@@ -81,19 +88,8 @@ let
     environment =
       lib.mapAttrs (_: value: lib.mkForce (plain value)) cfg.environment
       // lib.mapAttrs' (secret: _: lib.nameValuePair "${secret}_FILE" "%d/${secret}") cfg.secretFiles;
-    serviceConfig = {
+    serviceConfig = sandbox // {
       ExecStart = "/opt/envlock/role/bin/envlock-node start ${name}";
-      # What the machine says of these is of its own programs; the node's table has them for the role's.
-      UnsetEnvironment = lib.subtractLists (lib.attrNames cfg.environment) [
-        "LANG"
-        "LOCALE_ARCHIVE"
-        "PATH"
-        "TZDIR"
-      ];
-      User = role.user.name;
-      Group = role.user.name;
-      WorkingDirectory = cfg.directory;
-      LoadCredential = lib.mapAttrsToList (secret: file: "${secret}:${plain file}") cfg.secretFiles;
       Restart = "always";
       RestartSec = 2;
       # It says what it lacks (EX_CONFIG of sysexits.h), and would say it again.
@@ -101,35 +97,74 @@ let
       # It may have tasks to end.
       TimeoutStopSec = service.stopTimeout;
       KillMode = "mixed";
-
-      TemporaryFileSystem = "/opt/envlock";
-      BindReadOnlyPaths = places;
-      ReadWritePaths = [ cfg.directory ] ++ volumes;
-      ProtectSystem = "strict";
-      ProtectHome = "tmpfs";
-      BindPaths = lib.filter isHidden ([ cfg.directory ] ++ volumes);
-      PrivateTmp = true;
-      PrivateDevices = true;
-      NoNewPrivileges = true;
-      CapabilityBoundingSet = "";
-      LockPersonality = true;
-      ProtectClock = true;
-      ProtectControlGroups = true;
-      ProtectHostname = true;
-      ProtectKernelLogs = true;
-      ProtectKernelModules = true;
-      ProtectKernelTunables = true;
-      RestrictAddressFamilies = [
-        "AF_INET"
-        "AF_INET6"
-        "AF_UNIX"
-      ];
-      RestrictNamespaces = true;
-      RestrictRealtime = true;
-      RestrictSUIDSGID = true;
-      SystemCallArchitectures = "native";
     };
   };
+
+  # What a process of the role sees and may do.
+  sandbox = {
+    # What the machine says of these is of its own programs; the node's table has them for the role's.
+    UnsetEnvironment = lib.subtractLists (lib.attrNames cfg.environment) [
+      "LANG"
+      "LOCALE_ARCHIVE"
+      "PATH"
+      "TZDIR"
+    ];
+    User = role.user.name;
+    Group = role.user.name;
+    WorkingDirectory = cfg.directory;
+    LoadCredential = lib.mapAttrsToList (secret: file: "${secret}:${plain file}") cfg.secretFiles;
+
+    TemporaryFileSystem = "/opt/envlock";
+    BindReadOnlyPaths = places;
+    ReadWritePaths = [ cfg.directory ] ++ volumes;
+    ProtectSystem = "strict";
+    ProtectHome = "tmpfs";
+    BindPaths = lib.filter isHidden ([ cfg.directory ] ++ volumes);
+    PrivateTmp = true;
+    PrivateDevices = true;
+    NoNewPrivileges = true;
+    CapabilityBoundingSet = "";
+    LockPersonality = true;
+    ProtectClock = true;
+    ProtectControlGroups = true;
+    ProtectHostname = true;
+    ProtectKernelLogs = true;
+    ProtectKernelModules = true;
+    ProtectKernelTunables = true;
+    RestrictAddressFamilies = [
+      "AF_INET"
+      "AF_INET6"
+      "AF_UNIX"
+    ];
+    RestrictNamespaces = true;
+    RestrictRealtime = true;
+    RestrictSUIDSGID = true;
+    SystemCallArchitectures = "native";
+  };
+
+  # `envlock-node WORDS` runs a command as the services run, as it does in an image.
+  command = pkgs.writeShellScriptBin "envlock-node" ''
+    unit=envlock-command-$$
+    exec ${config.systemd.package}/bin/systemd-run --quiet --collect --wait --pty --pipe --expand-environment=no --unit="$unit" \
+      ${
+        lib.escapeShellArgs (
+          lib.concatLists (
+            lib.mapAttrsToList (
+              name: value: map (one: "--property=${name}=${textOf one}") (lib.toList value)
+            ) sandbox
+          )
+          ++ lib.mapAttrsToList (name: value: "--setenv=${name}=${value}") cfg.environment
+        )
+      } ${
+        toString (
+          map (secret: ''--setenv=${secret}_FILE="/run/credentials/$unit.service/${secret}"'') (
+            lib.attrNames cfg.secretFiles
+          )
+        )
+      } \
+      -- /opt/envlock/role/bin/envlock-node start "$@"
+  '';
+  textOf = value: if lib.isBool value then lib.boolToString value else toString value;
 in
 {
   imports = [
@@ -153,9 +188,24 @@ in
     systemd.tmpfiles.rules = map (
       directory: "d ${directory} 0750 ${role.user.name} ${role.user.name}"
     ) (lib.unique ([ cfg.directory ] ++ volumes));
-    systemd.services = lib.mapAttrs' (
-      name: service: lib.nameValuePair "envlock-${name}" (unit name service)
-    ) services;
+    systemd.services =
+      lib.mapAttrs' (name: service: lib.nameValuePair "envlock-${name}" (unit name service)) services
+      # NixOS leaves it away when it has ended.
+      // lib.optionalAttrs cfg.redis.enable {
+        redis-envlock.serviceConfig.Restart = lib.mkDefault "always";
+      };
+
+    environment.systemPackages = [ command ];
+
+    services.redis.servers.envlock = lib.mkIf (cfg.redis.enable && broker.ports != [ ]) {
+      enable = true;
+      # Of all interfaces; the password and the firewall stand before it.
+      bind = null;
+      port = lib.head broker.ports;
+      requirePassFile = cfg.secretFiles.${cfg.redis.secret} or null;
+      # What is queued outlives it.
+      appendOnly = true;
+    };
 
     networking.firewall.allowedTCPPorts = lib.mkIf cfg.openFirewall (lib.unique ports);
   };

@@ -63,6 +63,22 @@ in
       description = "Services of the role that do not run here, because something else does their work.";
     };
 
+    redis = {
+      enable = mkEnableOption "NixOS' own Redis as the broker, `services.redis.servers.envlock`, instead of the role's";
+
+      service = mkOption {
+        type = types.str;
+        default = "redis";
+        description = "The service of the role whose work it does, on the same port.";
+      };
+
+      secret = mkOption {
+        type = types.str;
+        default = "REDIS_PASSWORD";
+        description = "The secret of the role that is its password.";
+      };
+    };
+
     openFirewall = mkOption {
       type = types.bool;
       default = false;

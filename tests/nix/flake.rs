@@ -90,6 +90,15 @@ fn every_output_evaluates_with_what_it_asks_of_nixpkgs() {
             for wanted in ["clippy", "deny", "doc", "environment-tree-digest", "fmt", "nix", "unit-tests"] {
                 assert!(checks.contains(wanted), "{wanted}: {checks:?}");
             }
+            // Each scenario is one as soon as it lies there.
+            let on_machines: BTreeSet<String> =
+                checks.into_iter().filter_map(|name| Some(name.strip_prefix("vm-")?.to_owned())).collect();
+            let mut scenarios: BTreeSet<String> = std::fs::read_dir(root().join("vm-tests/scenarios"))
+                .unwrap()
+                .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
+                .collect();
+            scenarios.insert("containers".to_owned());
+            assert_eq!(on_machines, scenarios);
             assert_eq!(of("apps")["default"]["type"], "app");
             assert_eq!(shown["templates"]["default"]["type"], "template");
         }

@@ -7,14 +7,51 @@ a variable more.
 
 import json
 import time
+import typing
 
 
-def ready(worker, timeout=120):
+class Node(typing.Protocol):
+    """A machine of either driver; it is off until it is started."""
+
+    @property
+    def name(self) -> str: ...
+
+    def start(self) -> None: ...
+
+    def execute(self, command: str) -> tuple[int, str]: ...
+
+    def succeed(self, *commands: str, timeout: int = ...) -> str: ...
+
+    def fail(self, *commands: str, timeout: int = ...) -> str: ...
+
+    def wait_until_succeeds(self, command: str, timeout: int = ...) -> str: ...
+
+    def wait_for_open_port(self, port: int, addr: str = ..., timeout: int = ...) -> None: ...
+
+    def block(self) -> None: ...
+
+    def unblock(self) -> None: ...
+
+    def crash(self) -> None: ...
+
+    def shutdown(self) -> None: ...
+
+
+def wait(machine: Node, command: str, says: str, timeout: int = 120) -> str:
+    """Waits until what a command says has a pattern; what it says then. Fails with what it says instead."""
+    try:
+        return machine.wait_until_succeeds(f"{command} >/tmp/said 2>&1 && grep {says!r} /tmp/said", timeout=timeout)
+    except Exception as error:
+        said = machine.succeed("tail -n 8 /tmp/said")
+        raise AssertionError(f"{machine.name}: no `{says}` within {timeout} s, but:\n{said}") from error
+
+
+def ready(worker: Node, timeout: int = 120) -> None:
     """Waits until a worker consumes."""
-    worker.wait_until_succeeds("node-log | grep -q 'worker@.* ready'", timeout=timeout)
+    wait(worker, "node-log", "worker@.* ready", timeout)
 
 
-def start(*machines):
+def start(*machines: Node) -> None:
     """Boots machines, a master first, and waits until the workers among them consume."""
     for machine in machines:
         machine.start()
@@ -24,31 +61,29 @@ def start(*machines):
             ready(machine)
 
 
-def redis(command, until=None):
+def redis(command: str, until: str | None = None) -> str:
     """What Redis on the master answers; waits for an answer, if that is said."""
     asked = f"node redis-cli -a {REDIS_PASSWORD} --no-auth-warning {command}"
-    if until:
-        return master.wait_until_succeeds(f"{asked} | grep {until}", timeout=120)
-    return master.succeed(asked)
+    return wait(master, asked, until) if until else master.succeed(asked)
 
 
-def submit(count, seconds=0.0, patience=120):
+def submit(count: int, seconds: float = 0.0, patience: int = 120) -> list[dict[str, typing.Any]]:
     """Submits tasks on the master that take some seconds each; every answer, as tasks.py prints it."""
     said = master.succeed(f"node python tasks.py {count} {float(seconds)} {patience}", timeout=patience + 60)
     return [json.loads(line) for line in said.splitlines()]
 
 
-def submit_later(count, seconds=0.0, patience=120):
+def submit_later(count: int, seconds: float = 0.0, patience: int = 120) -> None:
     """Submits tasks on the master and goes on."""
     master.succeed("rm -f /tmp/answers /tmp/submitted /tmp/status")
     master.succeed(
-        f"{{ node python tasks.py {count} {float(seconds)} {patience} >/tmp/answers 2>/tmp/submitted; "
-        "echo $? >/tmp/status; } &"
+        f"{{ node python tasks.py {count} {float(seconds)} {patience} >/tmp/answers 2>/tmp/submitted && status=0 || "
+        "status=$?; echo $status >/tmp/status; } >/dev/null 2>&1 &"
     )
     master.wait_until_succeeds("grep -qs submitted /tmp/submitted", timeout=60)
 
 
-def answers(timeout=120):
+def answers(timeout: int = 120) -> list[dict[str, typing.Any]]:
     """The answers of what was submitted before."""
     status = master.wait_until_succeeds("cat /tmp/status", timeout=timeout).strip()
     said = master.succeed("cat /tmp/answers /tmp/submitted")
@@ -56,21 +91,26 @@ def answers(timeout=120):
     return [json.loads(line) for line in said.splitlines() if line.startswith("{")]
 
 
-def taken(worker, count, timeout=60):
+def taken(worker: Node, count: int, timeout: int = 60) -> None:
     """Waits until a worker has taken so many tasks since it booted."""
     worker.wait_until_succeeds(f"test $(node-log | grep -c ' received') -ge {count}", timeout=timeout)
 
 
-def equal(what, found, expected):
+def pause(seconds: float) -> None:
+    """Lets time go by."""
+    time.sleep(seconds)
+
+
+def equal(what: str, found: object, expected: object) -> None:
     """Asserts, with a message that says what is what."""
     assert found == expected, f"{what}: {found!r} instead of {expected!r}"
 
 
-def hosts(results):
+def hosts(results: list[dict[str, typing.Any]]) -> list[str]:
     """On which hosts tasks ran."""
     return sorted({result["host"] for result in results})
 
 
-def all_of(results, count):
+def all_of(results: list[dict[str, typing.Any]], count: int) -> None:
     """Asserts that each of so many tasks has an answer."""
     equal("tasks with an answer", sorted(result["number"] for result in results), list(range(count)))

@@ -13,7 +13,7 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
+GUEST = Path(__file__).resolve().parent / "guest"
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,19 @@ def load(archive: Path, cache: Path) -> Image:
     """Reads an archive with one image; its bytes are kept in `cache` by their digest."""
     with tarfile.open(archive) as tar:
 
+        def member(name: str) -> bytes:
+            file = tar.extractfile(name)
+            if file is None:
+                raise ValueError(f"{archive}: {name} is no file")
+            return file.read()
+
         def blob(digest: str) -> bytes:
-            content = tar.extractfile("blobs/" + digest.replace(":", "/")).read()
+            content = member("blobs/" + digest.replace(":", "/"))
             if hashlib.sha256(content).hexdigest() != digest.removeprefix("sha256:"):
                 raise ValueError(f"{archive}: {digest} is damaged")
             return content
 
-        index = json.load(tar.extractfile("index.json"))
+        index = json.loads(member("index.json"))
         (described,) = index["manifests"]
         manifest = json.loads(blob(described["digest"]))
         config = json.loads(blob(manifest["config"]["digest"]))["config"]
@@ -72,15 +78,13 @@ def cpio(*arguments: str, stdin: bytes | None = None) -> bytes:
 def system(kernel: Path, scratch: Path) -> bytes:
     """What every machine has besides its image: /init, and below /vm a shell and network modules."""
     root = scratch / "system"
+    shutil.copytree(GUEST, root)
     modules = root / "vm/modules"
-    modules.mkdir(parents=True)
+    modules.mkdir()
     for module in kernel.glob("lib/modules/*/kernel/drivers/**/*.ko"):
         if module.name.startswith("virtio") or "failover" in module.name:
             shutil.copy(module, modules)
     for module in kernel.glob("lib/modules/*/kernel/net/core/*failover.ko"):
         shutil.copy(module, modules)
     shutil.copy("/bin/busybox", root / "vm/busybox")
-    shutil.copy(HERE / "init", root / "init")
-    (root / "init").chmod(0o755)
-    # Before there is a /dev, the kernel wants a console for its first process.
     return cpio("--uid", "0", "--gid", "0", "-C", str(root), ".")

@@ -1,6 +1,5 @@
 """A machine under QEMU, with the part of the NixOS test driver's interface that the scenarios use."""
 
-import base64
 import json
 import re
 import shlex
@@ -11,16 +10,14 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import IO
 
 from image import Image, cpio
+from shell import Failed, Shell
 
 # Waiting any longer would only hide what has already gone wrong.
 FATAL = re.compile(r"Kernel panic|error while loading shared libraries|Out of memory|machine: cannot load")
 BOOT_SECONDS = 120
-
-
-class Failed(Exception):
-    """Something that a scenario asked for did not happen."""
 
 
 class Machine:
@@ -35,11 +32,8 @@ class Machine:
         self._network = network
         self._directory = scratch / name
         self._directory.mkdir(parents=True)
-        self._process: subprocess.Popen | None = None
-        self._shell: socket.socket | None = None
-        self._buffer = b""
-        self._is_ready = False
-        self._asked = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._shell: Shell | None = None
         self._fatal: str | None = None
 
     # What scenarios use; each has the meaning that it has in the NixOS test driver.
@@ -55,24 +49,14 @@ class Machine:
             self._command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
         threading.Thread(target=self._listen, args=[self._process.stdout], daemon=True).start()
-        self._connect()
+        self._shell = Shell(self.name, self._directory / "shell", self._check)
 
     def execute(self, command: str, timeout: int = 900) -> tuple[int, str]:
         """Runs a command as root: its status, and what it prints."""
-        shell = self._ready()
-        self._asked += 1
-        text = base64.b64encode(command.encode()).decode()
-        shell.sendall(f"{self._asked} {timeout} {text}\n".encode())
-        self._line(f"begin {self._asked}", timeout + 30)
-        lines, status = [], ""
-        while not status:
-            line = self._line(None, timeout + 30)
-            if line.startswith(f"end {self._asked} "):
-                status = line.split()[2]
-            else:
-                lines.append(line)
-        output = base64.b64decode("".join(lines)).decode(errors="replace")
-        return int(status), output
+        self.start()
+        assert self._shell
+        self._shell.wait(BOOT_SECONDS)
+        return self._shell.run(command, timeout)
 
     def succeed(self, *commands: str, timeout: int = 900) -> str:
         """Runs commands that must succeed; what they print."""
@@ -129,7 +113,7 @@ class Machine:
         if not self._process:
             return
         if self._shell:
-            self._shell.sendall(b"0 1 " + base64.b64encode(b"poweroff -f") + b"\n")
+            self._shell.tell("poweroff -f")
         try:
             self._process.wait(60)
         except subprocess.TimeoutExpired:
@@ -169,34 +153,25 @@ class Machine:
             return path
         own = self._directory / "own"
         (own / "vm").mkdir(parents=True)
-        (own / "vm/machine").write_text(f"NAME={self.name}\nADDRESS={self.address}\n")
+        values = {
+            "NAME": self.name,
+            "ADDRESS": self.address,
+            "DIRECTORY": self._image.directory,
+            "USER_ID": self._image.user.partition(":")[0],
+            "COMMAND": shlex.join(self._image.command),
+        }
+        lines = [f"{name}={shlex.quote(value)}\n" for name, value in values.items()]
+        (own / "vm/machine").write_text("".join(lines))
         (own / "vm/hosts").write_text(self._network.hosts())
-        variables = [*self._image.environment, *self._network.environment, "TINI_SUBREAPER=1"]
-        exports = "".join(
-            f"export {name}={shlex.quote(value)}\n" for name, _, value in (it.partition("=") for it in variables)
-        )
-        (own / "vm/environment").write_text(exports)
-        command = ["/opt/envlock/role/bin/envlock-node", "start"]
-        for name, text in {
-            "start": f'exec /vm/as-user {shlex.join(self._image.command)}',
-            # Scenarios call these: a command as the services run, their log, all of them anew with a variable more.
-            "bin/node": f'exec /vm/as-user {shlex.join(command)} "$@"',
-            "bin/node-log": "cat /vm/log",
-            "bin/node-set": (
-                'echo "export ${1%%=*}=\'${1#*=}\'" >>/vm/environment\n'
-                "killall tini"
-            ),
-            "as-user": (
-                ". /vm/environment\n"
-                f"cd {shlex.quote(self._image.directory)}\n"
-                f"user=$(/vm/bin/awk -F: -v id={self._image.user.partition(':')[0]} '$3 == id {{ print $1 }}' /etc/passwd)\n"
-                "exec /vm/bin/su -m -s /vm/bin/sh -c 'exec \"$0\" \"$@\"' -- \"$user\" \"$@\""
-            ),
-        }.items():
-            script = own / "vm" / name
-            script.parent.mkdir(exist_ok=True)
-            script.write_text(f"#!/vm/busybox sh\n{text}\n")
-            script.chmod(0o755)
+        exports = []
+        for variable in (*self._image.environment, "TINI_SUBREAPER=1"):
+            name, _, value = variable.partition("=")
+            exports.append(f"export {name}={shlex.quote(value)}\n")
+        (own / "vm/environment").write_text("".join(exports))
+        if command := self._network.before.get(self.name):
+            before = own / "vm/before"
+            before.write_text(f"#!/vm/busybox sh\n{command}\n")
+            before.chmod(0o755)
         secrets = own / "run/secrets"
         secrets.mkdir(parents=True)
         for name, value in self._network.secrets.items():
@@ -214,7 +189,7 @@ class Machine:
             out.write(cpio("--uid", "0", "--gid", "0", "-C", str(own), "vm", "run", *names))
         return path
 
-    def _listen(self, console) -> None:
+    def _listen(self, console: IO[bytes]) -> None:
         with self.log.open("ab", buffering=0) as log:
             for line in console:
                 log.write(line)
@@ -223,58 +198,13 @@ class Machine:
                 if FATAL.search(text):
                     self._fatal = text
 
-    def _connect(self) -> None:
-        """Connects to the shell before it says that it is ready: what is said to nobody is lost."""
-        end = time.monotonic() + 30
-        self._shell = socket.socket(socket.AF_UNIX)
-        self._buffer = b""
-        self._is_ready = False
-        while True:
-            self._check()
-            try:
-                return self._shell.connect(str(self._directory / "shell"))
-            except OSError:
-                if time.monotonic() > end:
-                    raise Failed(f"{self.name}: QEMU does not start") from None
-                time.sleep(0.02)
-
-    def _ready(self) -> socket.socket:
-        self.start()
-        if not self._is_ready:
-            self._line("shell ready", BOOT_SECONDS)
-            self._is_ready = True
-        return self._shell
-
     def _check(self) -> None:
         if self._fatal:
             raise Failed(f"{self.name}: {self._fatal}")
         if self._process and self._process.poll() is not None:
             raise Failed(f"{self.name}: QEMU ended with {self._process.returncode}; see {self.log}")
 
-    def _line(self, wanted: str | None, seconds: float) -> str:
-        """The next line of the shell, or the next that is `wanted`."""
-        end = time.monotonic() + seconds
-        self._shell.settimeout(0.5)
-        while True:
-            line, found, rest = self._buffer.partition(b"\n")
-            if found:
-                self._buffer = rest
-                text = line.decode(errors="replace").strip()
-                if wanted is None or text == wanted:
-                    return text
-                continue
-            self._check()
-            if time.monotonic() > end:
-                raise Failed(f"{self.name}: no answer within {seconds:.0f} s")
-            try:
-                received = self._shell.recv(1 << 16)
-            except TimeoutError:
-                continue
-            if not received:
-                raise Failed(f"{self.name}: the shell is gone")
-            self._buffer += received
-
-    def _monitor(self, command: str, **arguments) -> None:
+    def _monitor(self, command: str, **arguments: str | bool) -> None:
         with socket.socket(socket.AF_UNIX) as monitor:
             monitor.connect(str(self._directory / "monitor"))
             monitor.settimeout(10)
@@ -302,8 +232,8 @@ class Network:
         self.quiet = quiet
         self.kvm = kvm
         self.machines: dict[str, Machine] = {}
-        self.environment: list[str] = []
         self.secrets: dict[str, str] = {}
+        self.before: dict[str, str] = {}
         self.files: list[Path] = []
         self._lock = threading.Lock()
 

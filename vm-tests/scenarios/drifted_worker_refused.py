@@ -3,8 +3,7 @@
 with subtest("a stranger is refused, and says what is expected"):
     start(master)
     stranger.start()
-    stranger.wait_until_succeeds("node-log | grep -q 'refused by cluster'", timeout=120)
-    said = stranger.succeed("node-log")
+    said = wait(stranger, "node-log", "refused by cluster")
     assert f"expected {TREE_DIGEST}; no task is taken" in said, said
     own = said.split("the environment of this node has treeDigest ")[1][:64]
     assert own != TREE_DIGEST, "the stranger is none"

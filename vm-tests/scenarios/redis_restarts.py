@@ -8,9 +8,9 @@ with subtest("Redis is restarted while tasks are queued"):
     taken(worker, 3)
     queued = int(redis("llen celery"))
     assert queued > 0, "nothing is queued any more"
-    before = master.succeed("pidof redis-server").strip()
-    master.succeed("kill $(pidof redis-server)")
-    master.wait_until_succeeds(f"pidof redis-server | grep -qvx '{before}'", timeout=60)
+    before = master.succeed("pgrep -x redis-server").strip()
+    master.succeed("pkill -x redis-server")
+    master.wait_until_succeeds(f"pgrep -x redis-server | grep -qvx {before}", timeout=60)
 
 with subtest("no task is lost, and none is done twice but what was under way"):
     results = answers(timeout=180)

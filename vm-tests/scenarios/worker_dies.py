@@ -14,7 +14,8 @@ with subtest("a killed process of the pool loses nothing"):
     submit_later(2, 10.0)
     taken(worker, 1)
     active = "celery --app tasks inspect active --json"
-    pids = worker.wait_until_succeeds(f"node {active} 2>/dev/null | grep -o '\"worker_pid\": [0-9]*' | grep -o '[0-9]*$'", timeout=60)
+    pid = "grep -o '\"worker_pid\": [0-9]*' | grep -o '[0-9]*$'"
+    pids = worker.wait_until_succeeds(f"node {active} 2>/dev/null | {pid}", timeout=60)
     worker.succeed(f"kill -9 {pids.split()[0]}")
     all_of(answers(), 2)
 

@@ -18,6 +18,21 @@
         concatMapAttrs =
           function: set:
           builtins.foldl' (all: name: all // function name set.${name}) { } (builtins.attrNames set);
+        filterAttrs =
+          condition: set:
+          builtins.removeAttrs set (
+            builtins.filter (name: !condition name set.${name}) (builtins.attrNames set)
+          );
+        hasSuffix = suffix: text: removeSuffix suffix text != text;
+        removeSuffix =
+          suffix: text:
+          let
+            length = builtins.stringLength text - builtins.stringLength suffix;
+          in
+          if length >= 0 && builtins.substring length (-1) text == suffix then
+            builtins.substring 0 length text
+          else
+            text;
         optional = condition: value: if condition then [ value ] else [ ];
         optionalAttrs = condition: value: if condition then value else { };
         optionalString = condition: value: if condition then value else "";
@@ -93,7 +108,16 @@
                 tool "cargo-vendor-dir";
               cargoSetupHook = tool "cargo-setup-hook";
             };
-            testers.testVersion = { package }: tool "${package.pname}-version";
+            testers = {
+              testVersion = { package }: tool "${package.pname}-version";
+              runNixOSTest =
+                test:
+                make {
+                  name = "vm-test-run-${test.name}";
+                  inherit (test) globalTimeout testScript;
+                  nodes = builtins.attrNames test.nodes;
+                };
+            };
             runCommand =
               name: attributes: text:
               make (attributes // { inherit name text; });

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Types and names of the driver and of every scenario, each with what a driver puts beside it.
+set -euo pipefail
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+source "$here/../scripts/lib.sh"
+
+need_packages mypy pyflakes3
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+# As the drivers do it: one text. Names of the other file are in it already.
+for scenario in "$here"/scenarios/*.py; do
+    cat "$here/common/prelude.py" <(grep -v '^from prelude' "$here/common/globals.py") "$scenario" \
+        >"$work/$(basename "$scenario")"
+done
+check() { mypy --strict --no-error-summary --cache-dir "$work/cache" "$@"; }
+check "$here"/portable/*.py
+for scenario in "$work"/*.py; do check "$scenario"; done
+PYFLAKES_BUILTINS=$(sed -n 's/^\([A-Za-z_]*\): .*/\1/p' "$here/common/globals.py" | paste -sd ,)
+export PYFLAKES_BUILTINS
+pyflakes3 "$here"/portable/*.py "$work"/*.py

@@ -1,0 +1,34 @@
+# The commands that scenarios use on a machine; portable/guest/vm/bin has them for an image.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  units = lib.filter (lib.hasPrefix "envlock-") (lib.attrNames config.systemd.services);
+in
+{
+  environment.systemPackages = [
+    # Runs a command as the services run.
+    (pkgs.writeShellScriptBin "node" ''exec envlock-node "$@"'')
+    # What the services have said since they were started, all of them.
+    (pkgs.writeShellScriptBin "node-log" ''
+      cursor=$(cat /run/node-cursor 2>/dev/null)
+      exec journalctl --quiet --output cat --unit 'envlock-*' ''${cursor:+--after-cursor="$cursor"}
+    '')
+    # Starts the services anew with a variable more, NAME=VALUE; it is forgotten when the machine is switched off.
+    (pkgs.writeShellScriptBin "node-set" ''
+      set -e
+      units="${toString units}"
+      systemctl stop $units
+      for unit in $units; do
+          mkdir -p "/run/systemd/system/$unit.service.d"
+          printf '[Service]\nEnvironment="%s"\n' "$1" >"/run/systemd/system/$unit.service.d/''${1%%=*}.conf"
+      done
+      systemctl daemon-reload
+      journalctl --lines 1 --show-cursor | sed -n 's/^-- cursor: //p' >/run/node-cursor
+      systemctl start $units
+    '')
+  ];
+}
