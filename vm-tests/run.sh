@@ -6,7 +6,7 @@ set -euo pipefail
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 source "$here/../scripts/lib.sh"
 
-need_packages qemu-system-x86 busybox-static libarchive-tools jq nftables python3
+need_packages qemu-system-x86 busybox-static libarchive-tools jq nftables python3 socat
 need_envlock
 cache=$ENVLOCK_TEST_CACHE/vm
 work=$(mktemp -d)
@@ -52,4 +52,11 @@ tree_digest=$(cd "$work/quickstart" && "$ENVLOCK" install --json --quiet --mirro
 
 say "booting machines"
 /usr/bin/python3 -B "$here/portable/driver.py" --images "$work/images" --kernel "$kernel" --cache "$cache/images" \
-    --tree-digest "$tree_digest" --file "$root/examples/quickstart/tasks.py" "$@"
+    --tree-digest "$tree_digest" --file "$root/examples/quickstart/tasks.py" "$@" <&0 &
+driver=$!
+# Whoever stops this stops the machines.
+trap 'kill "$driver"' INT TERM HUP
+status=0
+wait "$driver" || status=$?
+while kill -0 "$driver" 2>/dev/null; do wait "$driver" || status=$?; done
+exit "$status"

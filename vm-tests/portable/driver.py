@@ -1,31 +1,19 @@
 """Runs scenarios on machines under QEMU that boot the images themselves: no Nix, nothing but Debian's packages.
 
-usage: driver.py --images DIR --kernel DIR --tree-digest DIGEST [--logs DIR] [--interactive | --broken | SCENARIO…]
+usage: driver.py --images DIR --kernel DIR --tree-digest DIGEST [OPTION…] [--interactive | --broken | SCENARIO…]
 """
 
 import argparse
-import contextlib
-import random
-import secrets
-import shutil
+import signal
 import sys
-import tempfile
-import time
-import traceback
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
-from breaks import BREAKS, Break, firewall
-from image import load, system
-from machine import Machine, Network
+from breaks import BREAKS, Break
+from case import VM_TESTS, Case, Outcome, machines, run
+from machine import switch_off_for_good
 from shell import Failed
-
-VM_TESTS = Path(__file__).resolve().parent.parent
-# By name: the role whose image they boot. A machine that a scenario does not start costs nothing.
-MACHINES = {"master": "master", "worker": "worker", "clone": "worker", "stranger": "stranger"}
-
-PASSWORD = secrets.token_hex(16)
 
 
 def main() -> int:
@@ -40,6 +28,8 @@ def main() -> int:
     # A /dev/kvm is no promise that it works.
     parser.add_argument("--kvm", action="store_true", help="use the processor's virtualisation")
     parser.add_argument("--quiet", action="store_true", help="no lines of the machines")
+    parser.add_argument("--rounds", type=int, default=1, metavar="N", help="how often each has to pass")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="how many run at a time")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--interactive", action="store_true", help="boot master and worker, and take commands")
     what.add_argument("--broken", action="store_true", help="break things: the right scenario must name the cause")
@@ -47,114 +37,64 @@ def main() -> int:
     arguments = parser.parse_args()
     for name in set(arguments.scenarios) - set(known):
         parser.error(f"there is no scenario {name}; there are {', '.join(known)}")
-    arguments.logs.mkdir(parents=True, exist_ok=True)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _frame: sys.exit(128 + number))
+    if arguments.scenarios and (arguments.interactive or arguments.broken):
+        parser.error("--interactive and --broken take no scenario")
     if arguments.interactive:
         return interact(arguments)
+
+    wanted: dict[str, tuple[str, Break | None]]
     if arguments.broken:
-        results = [(name, *run_broken(name, broken, arguments)) for name, broken in BREAKS.items()]
+        wanted = {name: (broken.scenario, broken) for name, broken in BREAKS.items()}
     else:
-        results = [(name, *report(name, *run(name, arguments))) for name in arguments.scenarios or known]
-    write_junit(arguments.logs / "junit.xml", results)
-    return 1 if any(failure for _, _, failure in results) else 0
-
-
-@contextlib.contextmanager
-def machines(arguments: argparse.Namespace, logs: Path, broken: Break | None = None) -> Iterator[dict[str, Machine]]:
-    """All machines, off; whatever happens, none is left."""
-    shutil.rmtree(logs, ignore_errors=True)
-    logs.mkdir(parents=True)
-    with tempfile.TemporaryDirectory(prefix="envlock-vm-") as scratch:
-        # Their own group on the loopback interface is their network.
-        address = ".".join(str(random.randrange(1, 255)) for _ in range(3))
-        group = f"239.{address}:{random.randrange(20000, 60000)}"
-        network = Network(
-            arguments.kernel, system(arguments.kernel, Path(scratch)), group, arguments.kvm, arguments.quiet
-        )
-        if broken:
-            network.system += firewall(arguments.kernel, Path(scratch))
-            network.before = broken.commands
-        network.secrets = {"REDIS_PASSWORD": PASSWORD}
-        network.files = arguments.file
-        for number, (name, role) in enumerate(MACHINES.items(), 1):
-            if broken:
-                role = broken.images.get(name, role)
-            image = load(arguments.images / f"{role}-image.tar", arguments.cache)
-            network.machines[name] = Machine(name, number, image, network, Path(scratch) / "machines", logs)
+        wanted = {name: (name, None) for name in arguments.scenarios or known}
+    rounds = range(1, arguments.rounds + 1)
+    cases = [
+        Case(name if len(rounds) == 1 else f"{name}-{number}", *case)
+        for number in rounds
+        for name, case in wanted.items()
+    ]
+    with ThreadPoolExecutor(arguments.jobs) as pool:
         try:
-            yield network.machines
-        finally:
-            for machine in network.machines.values():
-                machine.crash()
+            outcomes = list(pool.map(lambda case: run(case, arguments), cases))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            switch_off_for_good()
+            raise
+    write_junit(arguments.logs / "junit.xml", outcomes)
+    if len(rounds) > 1:
+        for position, name in enumerate(wanted):
+            sum_up(name, outcomes[position :: len(wanted)])
+    return 1 if any(outcome.failure for outcome in outcomes) else 0
 
 
-def run(name: str, arguments: argparse.Namespace, broken: Break | None = None) -> tuple[float, str | None]:
-    """Runs a scenario: how long it took, and why it failed."""
-    path = VM_TESTS / "scenarios" / f"{name}.py"
-    began = time.monotonic()
-    failure = None
-    with machines(arguments, arguments.logs / name, broken) as all_machines:
-
-        @contextlib.contextmanager
-        def subtest(title: str) -> Iterator[None]:
-            try:
-                yield
-            except Exception as error:
-                error.add_note(f"in `{title}`")
-                raise
-            print(f"{name}: {title}: {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
-
-        names = {**all_machines, "subtest": subtest, "TREE_DIGEST": arguments.tree_digest, "REDIS_PASSWORD": PASSWORD}
-        try:
-            for part in (VM_TESTS / "common/prelude.py", path):
-                exec(compile(part.read_text(), str(part), "exec"), names)
-        except (Failed, AssertionError) as error:
-            failure = "\n".join([str(error), *getattr(error, "__notes__", [])])
-        except Exception:
-            failure = traceback.format_exc()
-    if failure:
-        failure += f"\nlogs: {arguments.logs / name}"
-    return time.monotonic() - began, failure
+def sum_up(name: str, outcomes: list[Outcome]) -> None:
+    """Says how all rounds of a scenario went."""
+    passed = [outcome.seconds for outcome in outcomes if not outcome.failure]
+    times = f", {min(passed):.0f} to {max(passed):.0f} s" if passed else ""
+    print(f"{name}: {len(passed)} of {len(outcomes)} passed{times}", flush=True)
 
 
-def run_broken(name: str, broken: Break, arguments: argparse.Namespace) -> tuple[float, str | None]:
-    """Runs a scenario on a broken cluster: how long it took, and what is wrong with how it failed."""
-    seconds, failure = run(broken.scenario, arguments, broken)
-    if failure and broken.is_named_by(failure):
-        said = failure.replace("\n", "\n    ")
-        print(f"{name}: {broken.scenario} fails, as it must:\n    {said}", file=sys.stderr, flush=True)
-        failure = None
-    elif failure:
-        failure = f"{broken.scenario} fails without naming the cause:\n{failure}"
-    else:
-        failure = f"{broken.scenario} passes all the same"
-    return report(name, seconds, failure)
-
-
-def report(name: str, seconds: float, failure: str | None) -> tuple[float, str | None]:
-    """Says how something went."""
-    print(f"{name}: {seconds:.1f} s: {'failed' if failure else 'passed'}", flush=True)
-    if failure:
-        print(failure, file=sys.stderr, flush=True)
-    return seconds, failure
-
-
-def write_junit(path: Path, results: list[tuple[str, float, str | None]]) -> None:
+def write_junit(path: Path, outcomes: list[Outcome]) -> None:
     """What CI systems read."""
-    failed = sum(1 for _, _, failure in results if failure)
-    lines = [f'<testsuite name="vm-tests" tests="{len(results)}" failures="{failed}">']
-    for name, seconds, failure in results:
-        lines.append(f'<testcase classname="vm-tests" name={quoteattr(name)} time="{seconds:.1f}">')
-        if failure:
-            lines.append(f"<failure>{escape(failure)}</failure>")
+    failed = sum(1 for outcome in outcomes if outcome.failure)
+    lines = [f'<testsuite name="vm-tests" tests="{len(outcomes)}" failures="{failed}">']
+    for outcome in outcomes:
+        name = quoteattr(outcome.case.name)
+        lines.append(f'<testcase classname="vm-tests" name={name} time="{outcome.seconds:.1f}">')
+        if outcome.failure:
+            lines.append(f"<failure>{escape(outcome.failure)}</failure>")
         lines.append("</testcase>")
     path.write_text("\n".join([*lines, "</testsuite>", ""]))
 
 
 def interact(arguments: argparse.Namespace) -> int:
-    """Boots master and worker, and takes `MACHINE COMMAND` until the end of input."""
-    with machines(arguments, arguments.logs / "interactive") as all_machines:
+    """Boots master and worker, says how to get a shell on each, and takes `MACHINE COMMAND` until the end of input."""
+    with machines(Case("interactive", ""), arguments) as all_machines:
         for name in ("master", "worker"):
             all_machines[name].start()
+            print(f"{name}: socat -,raw,echo=0,escape=0x1d {all_machines[name].terminal}   (Ctrl-] leaves it)")
         print("MACHINE COMMAND, such as: master node python tasks.py 3", flush=True)
         for line in sys.stdin:
             name, _, command = line.strip().partition(" ")

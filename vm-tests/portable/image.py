@@ -10,10 +10,12 @@ import json
 import shutil
 import subprocess
 import tarfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 GUEST = Path(__file__).resolve().parent / "guest"
+UNPACKING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,15 @@ def load(archive: Path, cache: Path) -> Image:
         manifest = json.loads(blob(described["digest"]))
         config = json.loads(blob(manifest["config"]["digest"]))["config"]
         initramfs = cache / f"{described['digest'].removeprefix('sha256:')}.cpio"
-        if not initramfs.exists():
-            cache.mkdir(parents=True, exist_ok=True)
-            partial = initramfs.with_suffix(".part")
-            with partial.open("wb") as file:
-                for layer in manifest["layers"]:
-                    file.write(cpio("@-", stdin=gzip.decompress(blob(layer["digest"]))))
-            partial.rename(initramfs)
+        # Scenarios that run at a time have the same images.
+        with UNPACKING:
+            if not initramfs.exists():
+                cache.mkdir(parents=True, exist_ok=True)
+                partial = initramfs.with_suffix(".part")
+                with partial.open("wb") as file:
+                    for layer in manifest["layers"]:
+                        file.write(cpio("@-", stdin=gzip.decompress(blob(layer["digest"]))))
+                partial.rename(initramfs)
     return Image(
         initramfs,
         tuple(config.get("Env", [])),

@@ -18,6 +18,19 @@ from shell import Failed, Shell
 # Waiting any longer would only hide what has already gone wrong.
 FATAL = re.compile(r"Kernel panic|error while loading shared libraries|Out of memory|machine: cannot load")
 BOOT_SECONDS = 120
+# All machines that are on, until nobody may switch one on any more.
+ON: set[subprocess.Popen[bytes]] | None = set()
+SWITCH = threading.Lock()
+
+
+def switch_off_for_good() -> None:
+    """Switches off whatever is on: the driver has to go."""
+    global ON
+    with SWITCH:
+        processes, ON = ON or set(), None
+    for process in processes:
+        process.kill()
+        process.wait()
 
 
 class Machine:
@@ -27,6 +40,8 @@ class Machine:
         self.name = name
         self.number = number
         self.address = f"192.168.1.{number}"
+        self.terminal = scratch / name / "terminal"
+        """A socket with a shell for people."""
         self.log = logs / f"{name}.log"
         self._image = image
         self._network = network
@@ -43,11 +58,16 @@ class Machine:
         if self._process:
             return
         self._fatal = None
-        for name in ("shell", "monitor"):
+        for name in ("shell", "monitor", "terminal"):
             (self._directory / name).unlink(missing_ok=True)
-        self._process = subprocess.Popen(
-            self._command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
+        command = self._command()
+        with SWITCH:
+            if ON is None:
+                raise Failed("interrupted")
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            )
+            ON.add(self._process)
         threading.Thread(target=self._listen, args=[self._process.stdout], daemon=True).start()
         self._shell = Shell(self.name, self._directory / "shell", self._check)
 
@@ -126,6 +146,9 @@ class Machine:
     def _gone(self) -> None:
         if self._shell:
             self._shell.close()
+        with SWITCH:
+            if ON is not None and self._process:
+                ON.discard(self._process)
         self._process = self._shell = None
 
     def _command(self) -> list[str]:
@@ -140,6 +163,8 @@ class Machine:
             *["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"],
             *["-chardev", f"socket,id=shell,path={self._directory / 'shell'},server=on,wait=off"],
             *["-serial", "chardev:shell"],
+            *["-chardev", f"socket,id=terminal,path={self.terminal},server=on,wait=off"],
+            *["-serial", "chardev:terminal"],
             *["-qmp", f"unix:{self._directory / 'monitor'},server=on,wait=off"],
             *["-netdev", f"socket,id=net,mcast={self._network.group},localaddr=127.0.0.1"],
             *["-device", f"virtio-net-pci,id=link,netdev=net,mac=52:54:00:00:00:{self.number:02x}"],

@@ -1,0 +1,122 @@
+"""One run of a scenario on machines of its own, which may be broken on purpose."""
+
+import argparse
+import contextlib
+import random
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from breaks import Break, firewall
+from image import load, system
+from machine import Machine, Network
+from shell import Failed
+
+VM_TESTS = Path(__file__).resolve().parent.parent
+# By name: the role whose image they boot. A machine that a scenario does not start costs nothing.
+MACHINES = {"master": "master", "worker": "worker", "clone": "worker", "stranger": "stranger"}
+
+PASSWORD = secrets.token_hex(16)
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is run."""
+
+    name: str
+    """As it is told, and where its logs are."""
+    scenario: str
+    broken: Break | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a case went."""
+
+    case: Case
+    seconds: float
+    failure: str | None
+
+
+@contextlib.contextmanager
+def machines(case: Case, arguments: argparse.Namespace) -> Iterator[dict[str, Machine]]:
+    """All machines, off; whatever happens, none is left."""
+    logs = arguments.logs / case.name
+    shutil.rmtree(logs, ignore_errors=True)
+    logs.mkdir(parents=True)
+    with tempfile.TemporaryDirectory(prefix="envlock-vm-") as directory:
+        scratch = Path(directory)
+        # Their own group on the loopback interface is their network.
+        address = ".".join(str(random.randrange(1, 255)) for _ in range(3))
+        group = f"239.{address}:{random.randrange(20000, 60000)}"
+        common = system(arguments.kernel, scratch)
+        network = Network(arguments.kernel, common, group, arguments.kvm, arguments.quiet)
+        network.secrets = {"REDIS_PASSWORD": PASSWORD}
+        network.files = arguments.file
+        roles = MACHINES
+        if case.broken:
+            network.system += firewall(arguments.kernel, scratch)
+            network.before = case.broken.commands
+            roles = {**MACHINES, **case.broken.images}
+        for number, (name, role) in enumerate(roles.items(), 1):
+            image = load(arguments.images / f"{role}-image.tar", arguments.cache)
+            network.machines[name] = Machine(name, number, image, network, scratch / "machines", logs)
+        try:
+            yield network.machines
+        finally:
+            for machine in network.machines.values():
+                machine.crash()
+
+
+def run(case: Case, arguments: argparse.Namespace) -> Outcome:
+    """Runs a case, and says how it went."""
+    began = time.monotonic()
+    failure = tell(case, arguments, began)
+    if case.broken:
+        failure = judge(case, case.broken, failure)
+    seconds = time.monotonic() - began
+    print(f"{case.name}: {seconds:.1f} s: {'failed' if failure else 'passed'}", flush=True)
+    if failure:
+        print(f"{failure}\nlogs: {arguments.logs / case.name}", file=sys.stderr, flush=True)
+    return Outcome(case, seconds, failure)
+
+
+def tell(case: Case, arguments: argparse.Namespace, began: float) -> str | None:
+    """Runs the scenario of a case: why it failed."""
+
+    @contextlib.contextmanager
+    def subtest(title: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            error.add_note(f"in `{title}`")
+            raise
+        print(f"{case.name}: {title}: {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
+
+    with machines(case, arguments) as all_machines:
+        names = {**all_machines, "subtest": subtest, "TREE_DIGEST": arguments.tree_digest, "REDIS_PASSWORD": PASSWORD}
+        try:
+            for part in (VM_TESTS / "common/prelude.py", VM_TESTS / f"scenarios/{case.scenario}.py"):
+                exec(compile(part.read_text(), str(part), "exec"), names)
+        except (Failed, AssertionError) as error:
+            return "\n".join([str(error), *getattr(error, "__notes__", [])])
+        except Exception:
+            return traceback.format_exc()
+    return None
+
+
+def judge(case: Case, broken: Break, failure: str | None) -> str | None:
+    """What is wrong with how a scenario failed on broken machines."""
+    if not failure:
+        return f"{case.scenario} passes all the same"
+    if not broken.is_named_by(failure):
+        return f"{case.scenario} fails without naming the cause:\n{failure}"
+    said = failure.replace("\n", "\n    ")
+    print(f"{case.name}: {case.scenario} fails, as it must:\n    {said}", file=sys.stderr, flush=True)
+    return None
