@@ -37,7 +37,7 @@ class Node(typing.Protocol):
     def shutdown(self) -> None: ...
 
 
-def wait(machine: Node, command: str, says: str, timeout: int = 120) -> str:
+def wait(machine: Node, command: str, says: str, timeout: int = 180) -> str:
     """Waits until what a command says has a pattern; what it says then. Fails with what it says instead."""
     try:
         return machine.wait_until_succeeds(f"{command} >/tmp/said 2>&1 && grep {says!r} /tmp/said", timeout=timeout)
@@ -46,7 +46,7 @@ def wait(machine: Node, command: str, says: str, timeout: int = 120) -> str:
         raise AssertionError(f"{machine.name}: no `{says}` within {timeout} s, but:\n{said}") from error
 
 
-def ready(worker: Node, timeout: int = 120) -> None:
+def ready(worker: Node, timeout: int = 180) -> None:
     """Waits until a worker consumes."""
     wait(worker, "node-log", "worker@.* ready", timeout)
 

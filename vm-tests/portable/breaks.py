@@ -27,7 +27,7 @@ class Break:
 
     def is_named_by(self, failure: str) -> bool:
         """Whether a failure says what is wrong."""
-        return re.search(self.cause, failure) is not None
+        return re.search(self.cause, failure, re.DOTALL) is not None
 
 
 BREAKS = {
@@ -38,17 +38,17 @@ BREAKS = {
     ),
     "package-changed-at-work": Break(
         "celery_over_redis",
-        r"worker: .*\n.*refused by cluster .* has treeDigest [0-9a-f]{64}, expected [0-9a-f]{64}",
+        r"worker: .*refused by cluster .* has treeDigest [0-9a-f]{64}, expected [0-9a-f]{64}",
         images={"worker": "stranger"},
     ),
     "redis-stopped": Break(
         "celery_over_redis",
-        r"master: .*\nCould not connect to Redis at 127\.0\.0\.1:6379: Connection refused",
+        r"master: .*Could not connect to Redis at 127\.0\.0\.1:6379: Connection refused",
         commands={"master": "rm /opt/envlock/system/bin/redis-server"},
     ),
     "firewall-closed": Break(
         "celery_over_redis",
-        r"worker: .*\n.*waiting for Redis at master:6379: .*[Tt]imeout",
+        r"worker: .*waiting for Redis at master:6379\S*: [Tt]imeout",
         commands={
             "master": "".join(f"insmod /vm/firewall/{module}.ko && " for module in FIREWALL_MODULES)
             + "/vm/firewall/loader --library-path /vm/firewall /vm/firewall/nft -- "

@@ -17,7 +17,7 @@ from shell import Failed, Shell
 
 # Waiting any longer would only hide what has already gone wrong.
 FATAL = re.compile(r"Kernel panic|error while loading shared libraries|Out of memory|machine: cannot load")
-BOOT_SECONDS = 120
+BOOT_SECONDS = 180
 # All machines that are on, until nobody may switch one on any more.
 ON: set[subprocess.Popen[bytes]] | None = set()
 SWITCH = threading.Lock()
