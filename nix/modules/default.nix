@@ -142,10 +142,11 @@ let
     SystemCallArchitectures = "native";
   };
 
-  # `envlock-node WORDS` runs a command as the services run, as it does in an image.
+  # `envlock-node WORDS` runs a command as the services run, as it does in an image. A program is looked for on the machine,
+  # which has no /opt/envlock: `env` looks again. Its words may hold a secret: a description without them is logged.
   command = pkgs.writeShellScriptBin "envlock-node" ''
-    unit=envlock-command-$$
-    exec ${config.systemd.package}/bin/systemd-run --quiet --collect --wait --pty --pipe --expand-environment=no --unit="$unit" \
+    unit=command-of-envlock-$$
+    ${config.systemd.package}/bin/systemd-run --quiet --collect --wait --pty --pipe --expand-environment=no --unit="$unit" \
       ${
         lib.escapeShellArgs (
           lib.concatLists (
@@ -162,7 +163,17 @@ let
           )
         )
       } \
-      -- /opt/envlock/role/bin/envlock-node start "$@"
+      --description="a command, as the services of the ${cfg.role} role run" \
+      -- ${pkgs.coreutils}/bin/env /opt/envlock/role/bin/envlock-node start "$@" <&0 &
+    # Whoever stops this stops the command.
+    trap '${config.systemd.package}/bin/systemctl stop "$unit"' INT TERM HUP
+    wait "$!"
+    status=$?
+    while kill -0 "$!" 2>/dev/null; do
+      wait "$!"
+      status=$?
+    done
+    exit "$status"
   '';
   textOf = value: if lib.isBool value then lib.boolToString value else toString value;
 in

@@ -248,6 +248,26 @@ class Guard(unittest.TestCase):
             self.assertEqual(start.main(["x"]), table.CANNOT_START)
         self.assertIn("is no URL of a Redis", said.getvalue())
 
+    def test_a_tree_in_a_nix_store_is_the_same(self):
+        with tempfile.TemporaryDirectory() as root:
+            os.makedirs(root + "/bin")
+            for name, mode in [("bin/tool", 0o755), ("text", 0o644)]:
+                with open(os.path.join(root, name), "w") as file:
+                    file.write(name)
+                os.chmod(os.path.join(root, name), mode)
+            os.symlink("text", root + "/link")
+            paths = [root + "/bin", root + "/bin/tool", root + "/text"]
+            before = guard.tree_digest(root)
+            for path in paths:
+                os.chmod(path, os.stat(path).st_mode & ~0o222)
+            self.assertEqual(guard.tree_digest(root), before)
+            for path, mode in [(paths[0], 0o777), (paths[1], 0o444), (paths[2], 0o555)]:
+                was = os.stat(path).st_mode
+                os.chmod(path, mode)
+                self.assertNotEqual(guard.tree_digest(root), before, path)
+                os.chmod(path, was)
+            os.chmod(paths[0], 0o755)
+
     def test_further_digests(self):
         one, other = "0" * 64, "a" * 64
         self.assertEqual(guard.also_admitted({}), set())

@@ -55,16 +55,20 @@ def start(*machines: Node) -> None:
     """Boots machines, a master first, and waits until the workers among them consume."""
     for machine in machines:
         machine.start()
-    redis("ping", until="PONG")
+    # Asking Redis itself needs a Python each time, which takes seconds without KVM.
+    try:
+        master.wait_for_open_port(6379, timeout=180)
+    except Exception:
+        redis("ping", until="PONG", timeout=1)
     for machine in machines:
         if machine.name != "master":
             ready(machine)
 
 
-def redis(command: str, until: str | None = None) -> str:
+def redis(command: str, until: str | None = None, timeout: int = 180) -> str:
     """What Redis on the master answers; waits for an answer, if that is said."""
     asked = f"node redis-cli -a {REDIS_PASSWORD} --no-auth-warning {command}"
-    return wait(master, asked, until) if until else master.succeed(asked)
+    return wait(master, asked, until, timeout) if until else master.succeed(asked)
 
 
 def submit(count: int, seconds: float = 0.0, patience: int = 120) -> list[dict[str, typing.Any]]:

@@ -10,12 +10,13 @@ let
 in
 {
   environment.systemPackages = [
-    # Runs a command as the services run.
-    (pkgs.writeShellScriptBin "node" ''exec envlock-node "$@"'')
+    # Runs a command as the services run. The driver's own commands come in as the standard input of what it runs.
+    (pkgs.writeShellScriptBin "node" ''exec envlock-node "$@" </dev/null'')
     # What the services have said since they were started, all of them.
     (pkgs.writeShellScriptBin "node-log" ''
       cursor=$(cat /run/node-cursor 2>/dev/null)
-      exec journalctl --quiet --output cat --unit 'envlock-*' ''${cursor:+--after-cursor="$cursor"}
+      # Without what systemd says of them.
+      exec journalctl --quiet --output cat --unit 'envlock-*' ''${cursor:+--after-cursor="$cursor"} _TRANSPORT=stdout
     '')
     # Starts the services anew with a variable more, NAME=VALUE; it is forgotten when the machine is switched off.
     (pkgs.writeShellScriptBin "node-set" ''

@@ -111,7 +111,7 @@ class Machine:
 
     def wait_for_open_port(self, port: int, addr: str = "localhost", timeout: int = 900) -> None:
         """Waits until somebody listens."""
-        self.wait_until_succeeds(f"nc -z {shlex.quote(addr)} {port}", timeout)
+        self.wait_until_succeeds(f"nc -w 5 {shlex.quote(addr)} {port} -e true", timeout)
 
     def block(self) -> None:
         """Pulls its network cable."""
@@ -157,7 +157,7 @@ class Machine:
         return [
             "qemu-system-x86_64",
             *["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
-            *["-machine", "q35", "-accel", accelerator, "-cpu", "max", "-smp", "1", "-m", "1024"],
+            *["-machine", "q35", "-accel", accelerator, "-cpu", "max", "-smp", "2", "-m", "1024"],
             *["-kernel", str(kernel), "-initrd", str(self._initramfs())],
             *["-append", "console=ttyS0 panic=-1 loglevel=4 quiet"],
             *["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"],

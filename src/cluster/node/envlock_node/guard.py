@@ -35,6 +35,9 @@ def tree_digest(root=ENVIRONMENT):
     for relative, path in sorted(entries):
         status = os.lstat(path)
         mode = stat.S_IMODE(status.st_mode)
+        if not mode & 0o222:
+            # Nothing in a Nix store may be written; it is the same tree.
+            mode |= stat.S_IWUSR
         if stat.S_ISLNK(status.st_mode):
             kind, mode, content = b"symlink", 0o777, os.fsencode(os.readlink(path))
         elif stat.S_ISDIR(status.st_mode):
