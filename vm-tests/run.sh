@@ -6,6 +6,10 @@ set -euo pipefail
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 source "$here/../scripts/lib.sh"
 
+# Before anything is built.
+/usr/bin/python3 -B "$here/portable/driver.py" --check "$@"
+for word in "$@"; do [[ $word != -h && $word != --help ]] || exit 0; done
+
 need_packages qemu-system-x86 busybox-static libarchive-tools jq nftables python3 socat
 need_envlock
 cache=$ENVLOCK_TEST_CACHE/vm
@@ -21,7 +25,8 @@ if [[ ! -d $kernel ]]; then
     (cd "$work" && apt-get -qq -o APT::Sandbox::User=root download "$package" >&2)
     dpkg-deb --extract "$work"/linux-image-*.deb "$work/kernel"
     mkdir -p "$cache"
-    mv "$work/kernel" "$kernel"
+    cp -r "$work/kernel" "$cache/kernel.$$"
+    mv -T "$cache/kernel.$$" "$kernel" || rm -r "$cache/kernel.$$"
 fi
 
 # The images of a master, a worker, and a worker whose environment has a package more; of the same lock they are the same.

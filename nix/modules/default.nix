@@ -56,7 +56,7 @@ let
     }
   ) (cfg.without ++ lib.optional cfg.redis.enable cfg.redis.service);
 
-  # To systemd `%` begins a specifier.
+  # To a unit `%` begins a specifier.
   plain = builtins.replaceStrings [ "%" ] [ "%%" ];
 
   volumes = role.volumes ++ lib.concatMap (service: service.volumes) (lib.attrValues services);
@@ -101,7 +101,10 @@ let
   };
 
   # What a process of the role sees and may do.
-  sandbox = {
+  sandbox = lib.zipAttrsWith (
+    _: values: if lib.any lib.isList values then lib.concatMap lib.toList values else lib.last values
+  ) [ own cfg.serviceConfig ];
+  own = {
     # What the machine says of these is of its own programs; the node's table has them for the role's.
     UnsetEnvironment = lib.subtractLists (lib.attrNames cfg.environment) [
       "LANG"
@@ -112,7 +115,7 @@ let
     User = role.user.name;
     Group = role.user.name;
     WorkingDirectory = cfg.directory;
-    LoadCredential = lib.mapAttrsToList (secret: file: "${secret}:${plain file}") cfg.secretFiles;
+    LoadCredential = lib.mapAttrsToList (secret: file: "${secret}:${file}") cfg.secretFiles;
 
     TemporaryFileSystem = "/opt/envlock";
     BindReadOnlyPaths = places;
@@ -131,21 +134,27 @@ let
     ProtectKernelLogs = true;
     ProtectKernelModules = true;
     ProtectKernelTunables = true;
+    ProtectProc = "invisible";
     RestrictAddressFamilies = [
       "AF_INET"
       "AF_INET6"
+      # What interfaces there are.
+      "AF_NETLINK"
       "AF_UNIX"
     ];
     RestrictNamespaces = true;
     RestrictRealtime = true;
     RestrictSUIDSGID = true;
     SystemCallArchitectures = "native";
+    UMask = "0027";
   };
 
-  # `envlock-node WORDS` runs a command as the services run, as it does in an image. A program is looked for on the machine,
+  # `envlock-node` as images have it, seeing what the services see. A program is looked for on the machine,
   # which has no /opt/envlock: `env` looks again. Its words may hold a secret: a description without them is logged.
   command = pkgs.writeShellScriptBin "envlock-node" ''
-    unit=command-of-envlock-$$
+    unit=command-of-envlock-$$-$RANDOM
+    # Whoever stops this stops the command.
+    trap '${config.systemd.package}/bin/systemctl stop "$unit"; kill "$!"' INT TERM HUP
     ${config.systemd.package}/bin/systemd-run --quiet --collect --wait --pty --pipe --expand-environment=no --unit="$unit" \
       ${
         lib.escapeShellArgs (
@@ -164,9 +173,7 @@ let
         )
       } \
       --description="a command, as the services of the ${cfg.role} role run" \
-      -- ${pkgs.coreutils}/bin/env /opt/envlock/role/bin/envlock-node start "$@" <&0 &
-    # Whoever stops this stops the command.
-    trap '${config.systemd.package}/bin/systemctl stop "$unit"' INT TERM HUP
+      -- ${pkgs.coreutils}/bin/env /opt/envlock/role/bin/envlock-node "$@" <&0 &
     wait "$!"
     status=$?
     while kill -0 "$!" 2>/dev/null; do
@@ -203,7 +210,14 @@ in
       lib.mapAttrs' (name: service: lib.nameValuePair "envlock-${name}" (unit name service)) services
       # NixOS leaves it away when it has ended.
       // lib.optionalAttrs cfg.redis.enable {
-        redis-envlock.serviceConfig.Restart = lib.mkDefault "always";
+        redis-envlock = {
+          startLimitIntervalSec = lib.mkDefault 60;
+          startLimitBurst = lib.mkDefault 10;
+          serviceConfig = {
+            Restart = lib.mkDefault "always";
+            RestartSec = lib.mkDefault 2;
+          };
+        };
       };
 
     environment.systemPackages = [ command ];

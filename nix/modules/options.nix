@@ -2,6 +2,8 @@
 { lib, pkgs, ... }:
 let
   inherit (lib) mkEnableOption mkOption types;
+  # systemd reads words and specifiers in others.
+  plainPath = "/[A-Za-z0-9._/+@-]*";
 in
 {
   options.services.envlock = {
@@ -28,10 +30,10 @@ in
 
     directory = mkOption {
       # Text: a path of this project would be one of the store.
-      type = types.strMatching "/.*";
+      type = types.strMatching plainPath;
       default = "/var/lib/envlock";
       example = "/srv/shop";
-      description = "The working directory of the services; where the application's code is.";
+      description = "The working directory of the services; where the application's code is. It is given to their user.";
     };
 
     environment = mkOption {
@@ -44,7 +46,7 @@ in
     };
 
     secretFiles = mkOption {
-      type = types.attrsOf types.str;
+      type = types.attrsOf (types.strMatching plainPath);
       default = { };
       defaultText = lib.literalMD "`/etc/envlock/secrets/NAME` for each secret of the role";
       example = {
@@ -54,6 +56,16 @@ in
         For each secret of the role, the file on this machine that holds it; root alone need be able to read it. It is
         handed to the services as a credential, and never enters the Nix store.
       '';
+    };
+
+    serviceConfig = mkOption {
+      type = types.attrsOf types.anything;
+      default = { };
+      example = {
+        PrivateDevices = false;
+        ReadWritePaths = [ "/srv/data" ];
+      };
+      description = "Settings of systemd for all services and for `envlock-node`: lists come on top of the module's, others win.";
     };
 
     without = mkOption {

@@ -278,7 +278,7 @@ class Guard(unittest.TestCase):
 
     def test_modes(self):
         self.assertEqual([guard.mode_of({}), guard.mode_of({"ENVLOCK_GUARD": "OFF"})], ["on", "off"])
-        with self.assertRaisesRegex(SystemExit, "ENVLOCK_GUARD is `no`; it can be on, full or off"):
+        with self.assertRaisesRegex(table.Missing, "ENVLOCK_GUARD is `no`; it can be on, full or off"):
             guard.mode_of({"ENVLOCK_GUARD": "no"})
 
 

@@ -59,7 +59,7 @@ def start(*machines: Node) -> None:
     try:
         master.wait_for_open_port(6379, timeout=180)
     except Exception:
-        redis("ping", until="PONG", timeout=1)
+        redis("ping", until="PONG", timeout=30)
     for machine in machines:
         if machine.name != "master":
             ready(machine)
@@ -89,15 +89,22 @@ def submit_later(count: int, seconds: float = 0.0, patience: int = 120) -> None:
 
 def answers(timeout: int = 120) -> list[dict[str, typing.Any]]:
     """The answers of what was submitted before."""
-    status = master.wait_until_succeeds("cat /tmp/status", timeout=timeout).strip()
+    status = master.wait_until_succeeds("grep . /tmp/status", timeout=timeout).strip()
     said = master.succeed("cat /tmp/answers /tmp/submitted")
     assert status == "0", f"not all tasks have an answer:\n{said}"
     return [json.loads(line) for line in said.splitlines() if line.startswith("{")]
 
 
 def taken(worker: Node, count: int, timeout: int = 60) -> None:
-    """Waits until a worker has taken so many tasks since it booted."""
+    """Waits until a worker has taken so many tasks since its services were started."""
     worker.wait_until_succeeds(f"test $(node-log | grep -c ' received') -ge {count}", timeout=timeout)
+
+
+def unfinished(count: int) -> int:
+    """Asserts that not all of so many tasks that were submitted before have their answers; how many have."""
+    done = int(master.succeed("wc -l </tmp/answers"))
+    assert done < count, "all tasks are done already"
+    return done
 
 
 def pause(seconds: float) -> None:

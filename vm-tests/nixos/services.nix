@@ -55,8 +55,6 @@ in
       imports = [ worker ];
       # The guard reads what a node has instead of believing what it was built with.
       services.envlock.environment.ENVLOCK_GUARD = "full";
-      systemd.services.envlock-worker.serviceConfig.BindReadOnlyPaths = [
-        "${edited}:/opt/envlock/env/bin/celery"
-      ];
+      services.envlock.serviceConfig.BindReadOnlyPaths = [ "${edited}:/opt/envlock/env/bin/celery" ];
     };
 }

@@ -105,7 +105,8 @@ def tell(case: Case, arguments: argparse.Namespace, began: float) -> str | None:
             for part in (VM_TESTS / "common/prelude.py", VM_TESTS / f"scenarios/{case.scenario}.py"):
                 exec(compile(part.read_text(), str(part), "exec"), names)
         except (Failed, AssertionError) as error:
-            return "\n".join([str(error), *getattr(error, "__notes__", [])])
+            said = str(error) or traceback.format_exc()
+            return "\n".join([said, *getattr(error, "__notes__", [])])
         except Exception:
             return traceback.format_exc()
     return None

@@ -1,6 +1,6 @@
 """Runs scenarios on machines under QEMU that boot the images themselves: no Nix, nothing but Debian's packages.
 
-usage: driver.py --images DIR --kernel DIR --tree-digest DIGEST [OPTION…] [--interactive | --broken | SCENARIO…]
+../run.sh prepares the images and calls it.
 """
 
 import argparse
@@ -15,21 +15,24 @@ from case import VM_TESTS, Case, Outcome, machines, run
 from machine import switch_off_for_good
 from shell import Failed
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 def main() -> int:
     known = sorted(path.stem for path in (VM_TESTS / "scenarios").glob("*.py"))
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="with ROLE-image.tar")
-    parser.add_argument("--kernel", type=Path, required=True, metavar="DIR", help="an unpacked kernel package")
-    parser.add_argument("--tree-digest", required=True, metavar="DIGEST", help="the environment's")
-    parser.add_argument("--cache", type=Path, required=True, metavar="DIR", help="where unpacked images are kept")
-    parser.add_argument("--logs", type=Path, default=Path("vm-test-logs"), metavar="DIR")
-    parser.add_argument("--file", type=Path, action="append", default=[], help="put into every home")
+    parser = argparse.ArgumentParser(prog="run.sh", description=__doc__.splitlines()[0])
+    # What run.sh says: whether to look at the words alone, and what it has prepared.
+    parser.add_argument("--check", action="store_true", help=argparse.SUPPRESS)
+    for option in ("--images", "--kernel", "--cache"):
+        parser.add_argument(option, type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--tree-digest", help=argparse.SUPPRESS)
+    parser.add_argument("--file", type=Path, action="append", default=[], help=argparse.SUPPRESS)
+    parser.add_argument("--logs", type=Path, default=Path("vm-test-logs"), metavar="DIR", help="[default: %(default)s]")
     # A /dev/kvm is no promise that it works.
     parser.add_argument("--kvm", action="store_true", help="use the processor's virtualisation")
     parser.add_argument("--quiet", action="store_true", help="no lines of the machines")
-    parser.add_argument("--rounds", type=int, default=1, metavar="N", help="how often each has to pass")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="how many run at a time")
+    parser.add_argument("--rounds", type=positive, default=1, metavar="N", help="how often each has to pass")
+    parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="how many run at a time")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--interactive", action="store_true", help="boot master and worker, and take commands")
     what.add_argument("--broken", action="store_true", help="break things: the right scenario must name the cause")
@@ -37,10 +40,12 @@ def main() -> int:
     arguments = parser.parse_args()
     for name in set(arguments.scenarios) - set(known):
         parser.error(f"there is no scenario {name}; there are {', '.join(known)}")
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _frame: sys.exit(128 + number))
     if arguments.scenarios and (arguments.interactive or arguments.broken):
         parser.error("--interactive and --broken take no scenario")
+    if arguments.check:
+        return 0
+    for number in SIGNALS:
+        signal.signal(number, stop)
     if arguments.interactive:
         return interact(arguments)
 
@@ -67,6 +72,20 @@ def main() -> int:
         for position, name in enumerate(wanted):
             sum_up(name, outcomes[position :: len(wanted)])
     return 1 if any(outcome.failure for outcome in outcomes) else 0
+
+
+def positive(text: str) -> int:
+    """A number of times."""
+    if (number := int(text)) < 1:
+        raise ValueError(text)
+    return number
+
+
+def stop(number: int, _frame: object) -> None:
+    """Ends the driver once, however often it is told to."""
+    for other in SIGNALS:
+        signal.signal(other, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 def sum_up(name: str, outcomes: list[Outcome]) -> None:

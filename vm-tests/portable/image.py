@@ -10,6 +10,7 @@ import json
 import shutil
 import subprocess
 import tarfile
+import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,11 +60,10 @@ def load(archive: Path, cache: Path) -> Image:
         with UNPACKING:
             if not initramfs.exists():
                 cache.mkdir(parents=True, exist_ok=True)
-                partial = initramfs.with_suffix(".part")
-                with partial.open("wb") as file:
+                with tempfile.NamedTemporaryFile(dir=cache, suffix=".part", delete=False) as file:
                     for layer in manifest["layers"]:
                         file.write(cpio("@-", stdin=gzip.decompress(blob(layer["digest"]))))
-                partial.rename(initramfs)
+                Path(file.name).rename(initramfs)
     return Image(
         initramfs,
         tuple(config.get("Env", [])),

@@ -16,7 +16,7 @@ from image import Image, cpio
 from shell import Failed, Shell
 
 # Waiting any longer would only hide what has already gone wrong.
-FATAL = re.compile(r"Kernel panic|error while loading shared libraries|Out of memory|machine: cannot load")
+FATAL = re.compile(r"Kernel panic|error while loading shared libraries|Out of memory|machine: cannot")
 BOOT_SECONDS = 180
 # All machines that are on, until nobody may switch one on any more.
 ON: set[subprocess.Popen[bytes]] | None = set()
@@ -133,7 +133,8 @@ class Machine:
         if not self._process:
             return
         if self._shell:
-            self._shell.tell("poweroff -f")
+            stop = "touch /vm/over; killall tini; while pidof tini; do sleep 0.2; done; poweroff -f"
+            self._shell.tell(stop)
         try:
             self._process.wait(60)
         except subprocess.TimeoutExpired:
@@ -155,7 +156,8 @@ class Machine:
         kernel = next(self._network.kernel.glob("boot/vmlinuz-*"))
         accelerator = "kvm" if self._network.kvm else "tcg,thread=multi,tb-size=512"
         return [
-            "qemu-system-x86_64",
+            # Whatever becomes of the driver.
+            *["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64"],
             *["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
             *["-machine", "q35", "-accel", accelerator, "-cpu", "max", "-smp", "2", "-m", "1024"],
             *["-kernel", str(kernel), "-initrd", str(self._initramfs())],
@@ -224,8 +226,9 @@ class Machine:
                     self._fatal = text
 
     def _check(self) -> None:
-        if self._fatal:
-            raise Failed(f"{self.name}: {self._fatal}")
+        for machine in self._network.machines.values():
+            if machine._fatal:
+                raise Failed(f"{machine.name}: {machine._fatal}")
         if self._process and self._process.poll() is not None:
             raise Failed(f"{self.name}: QEMU ended with {self._process.returncode}; see {self.log}")
 

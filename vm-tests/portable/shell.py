@@ -56,7 +56,7 @@ class Shell:
 
     def tell(self, command: str) -> None:
         """Has a command run that does not come back."""
-        self._send("0 1 ", command)
+        self._send("0 60 ", command)
 
     def close(self) -> None:
         """Lets the machine alone."""

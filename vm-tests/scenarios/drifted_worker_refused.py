@@ -9,8 +9,10 @@ with subtest("a stranger is refused, and says what is expected"):
     assert own != TREE_DIGEST, "the stranger is none"
 
 with subtest("it takes no task, and the master sees it"):
-    master.fail("node python tasks.py 1 0.0 5")
-    assert " received" not in stranger.succeed("node-log")
+    said = master.fail("node python tasks.py 1 0.0 5 2>&1")
+    assert "TimeoutError" in said, said
+    log = stranger.succeed("node-log")
+    assert " received" not in log, log
     nodes = redis("hkeys envlock:quickstart:nodes").split()
     equal("nodes", sorted(nodes), ["master", "stranger"])
 

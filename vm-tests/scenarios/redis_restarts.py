@@ -4,7 +4,7 @@ with subtest("master and worker boot"):
     start(master, worker)
 
 with subtest("Redis is restarted while tasks are queued"):
-    submit_later(20, 0.5)
+    submit_later(60, 1.0, 240)
     taken(worker, 3)
     queued = int(redis("llen celery"))
     assert queued > 0, "nothing is queued any more"
@@ -13,10 +13,10 @@ with subtest("Redis is restarted while tasks are queued"):
     master.wait_until_succeeds(f"pgrep -x redis-server | grep -qvx {before}", timeout=60)
 
 with subtest("no task is lost, and none is done twice but what was under way"):
-    results = answers(timeout=180)
-    all_of(results, 20)
+    results = answers(timeout=240)
+    all_of(results, 60)
     equal("hosts", hosts(results), ["worker"])
     done = int(worker.succeed("node-log | grep -c ' succeeded'"))
-    # A task that ran while Redis was away could not be acknowledged.
-    assert 20 <= done <= 22, f"{done} tasks were done"
+    # What ran while Redis was away, one task for each of two processors, could not be acknowledged.
+    assert 60 <= done <= 62, f"{done} tasks were done"
     equal("tasks that are left in Redis", int(redis("llen celery")), 0)

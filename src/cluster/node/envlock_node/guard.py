@@ -134,7 +134,7 @@ def mode_of(environ):
     """How the guard works: on, full or off."""
     mode = environ.get("ENVLOCK_GUARD", "on").lower()
     if mode not in ("on", "full", "off"):
-        raise SystemExit("envlock: ENVLOCK_GUARD is `%s`; it can be on, full or off" % mode)
+        raise Missing("ENVLOCK_GUARD is `%s`; it can be on, full or off" % mode)
     return mode
 
 
