@@ -100,6 +100,15 @@ def taken(worker: Node, count: int, timeout: int = 60) -> None:
     worker.wait_until_succeeds(f"test $(node-log | grep -c ' received') -ge {count}", timeout=timeout)
 
 
+def processes(machine: Node, name: str) -> list[int]:
+    """The processes of a program, the oldest first. Not every machine has a pgrep."""
+    said = machine.succeed(
+        "for it in /proc/[0-9]*; do { read -r name <$it/comm; } 2>/dev/null || continue; "
+        f'test "$name" != {name} || echo "${{it#/proc/}}"; done'
+    )
+    return sorted(int(number) for number in said.split())
+
+
 def unfinished(count: int) -> int:
     """Asserts that not all of so many tasks that were submitted before have their answers; how many have."""
     done = int(master.succeed("wc -l </tmp/answers"))

@@ -8,9 +8,11 @@ with subtest("Redis is restarted while tasks are queued"):
     taken(worker, 3)
     queued = int(redis("llen celery"))
     assert queued > 0, "nothing is queued any more"
-    before = master.succeed("pgrep -x redis-server").strip()
-    master.succeed("pkill -x redis-server")
-    master.wait_until_succeeds(f"pgrep -x redis-server | grep -qvx {before}", timeout=60)
+    before = processes(master, "redis-server")
+    equal("processes of Redis", len(before), 1)
+    master.succeed(f"kill {before[0]}")
+    master.wait_until_succeeds(f"test ! -e /proc/{before[0]}", timeout=60)
+    master.wait_for_open_port(6379, timeout=120)
 
 with subtest("no task is lost, and none is done twice but what was under way"):
     results = answers(timeout=240)

@@ -14,7 +14,7 @@ with subtest("a killed process of the pool loses nothing"):
     submit_later(2, 10.0)
     taken(worker, 2)
     # The newest is one of the pool.
-    worker.succeed("kill -9 $(pgrep -n -f '[c]elery --app tasks worker')")
+    worker.succeed(f"kill -9 {processes(worker, 'celery')[-1]}")
     unfinished(2)
     all_of(answers(), 2)
     # What it had was taken once more.
