@@ -77,9 +77,13 @@ def machines(case: Case, arguments: argparse.Namespace) -> Iterator[dict[str, Ma
 def run(case: Case, arguments: argparse.Namespace) -> Outcome:
     """Runs a case, and says how it went."""
     began = time.monotonic()
-    failure = tell(case, arguments, began)
-    if case.broken:
-        failure = judge(case, case.broken, failure)
+    try:
+        failure = tell(case, arguments, began)
+        if case.broken:
+            failure = judge(case, case.broken, failure)
+    except Exception:
+        # Its machines could not even be made.
+        failure = traceback.format_exc()
     seconds = time.monotonic() - began
     print(f"{case.name}: {seconds:.1f} s: {'failed' if failure else 'passed'}", flush=True)
     if failure:

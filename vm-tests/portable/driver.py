@@ -4,6 +4,7 @@
 """
 
 import argparse
+import re
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -103,7 +104,9 @@ def write_junit(path: Path, outcomes: list[Outcome]) -> None:
         name = quoteattr(outcome.case.name)
         lines.append(f'<testcase classname="vm-tests" name={name} time="{outcome.seconds:.1f}">')
         if outcome.failure:
-            lines.append(f"<failure>{escape(outcome.failure)}</failure>")
+            # XML has no place for what a terminal is told besides text.
+            text = re.sub(r"[^\t\n\x20-\ud7ff\ue000-\ufffd]", "?", outcome.failure)
+            lines.append(f"<failure>{escape(text)}</failure>")
         lines.append("</testcase>")
     path.write_text("\n".join([*lines, "</testsuite>", ""]))
 
