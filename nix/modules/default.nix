@@ -101,9 +101,13 @@ let
   };
 
   # What a process of the role sees and may do.
-  sandbox = lib.zipAttrsWith (
-    _: values: if lib.any lib.isList values then lib.concatMap lib.toList values else lib.last values
-  ) [ own cfg.serviceConfig ];
+  sandbox =
+    lib.zipAttrsWith
+      (_: values: if lib.any lib.isList values then lib.concatMap lib.toList values else lib.last values)
+      [
+        own
+        cfg.serviceConfig
+      ];
   own = {
     # What the machine says of these is of its own programs; the node's table has them for the role's.
     UnsetEnvironment = lib.subtractLists (lib.attrNames cfg.environment) [
