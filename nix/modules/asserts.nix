@@ -22,7 +22,7 @@ let
   written = lib.attrNames (lib.filterAttrs looksSecret (removeAttrs cfg.environment stated));
   stored = lib.filterAttrs (_: lib.hasPrefix builtins.storeDir) cfg.secretFiles;
   foreign = lib.subtractLists role.secrets (lib.attrNames cfg.secretFiles);
-  redis = cfg.redis;
+  inherit (cfg) redis;
   broker = role.services.${redis.service} or { ports = [ ]; };
   unknown = lib.subtractLists (lib.attrNames role.services ++ [ "publish" ]) cfg.without;
 in

@@ -88,16 +88,23 @@ let
     environment =
       lib.mapAttrs (_: value: lib.mkForce (plain value)) cfg.environment
       // lib.mapAttrs' (secret: _: lib.nameValuePair "${secret}_FILE" "%d/${secret}") cfg.secretFiles;
-    serviceConfig = sandbox // {
-      ExecStart = "/opt/envlock/role/bin/envlock-node start ${name}";
-      Restart = "always";
-      RestartSec = 2;
-      # It says what it lacks (EX_CONFIG of sysexits.h), and would say it again.
-      RestartPreventExitStatus = 78;
-      # It may have tasks to end.
-      TimeoutStopSec = service.stopTimeout;
-      KillMode = "mixed";
-    };
+    serviceConfig =
+      life
+      // {
+        ExecStart = "/opt/envlock/role/bin/envlock-node start ${name}";
+        # It may have tasks to end.
+        TimeoutStopSec = service.stopTimeout;
+      }
+      // sandbox;
+  };
+
+  # What becomes of a service; a command of a user's has none of it.
+  life = {
+    Restart = "always";
+    RestartSec = 2;
+    # It says what it lacks (EX_CONFIG of sysexits.h), and would say it again.
+    RestartPreventExitStatus = 78;
+    KillMode = "mixed";
   };
 
   # What a process of the role sees and may do.
@@ -163,9 +170,9 @@ let
       ${
         lib.escapeShellArgs (
           lib.concatLists (
-            lib.mapAttrsToList (
-              name: value: map (one: "--property=${name}=${textOf one}") (lib.toList value)
-            ) sandbox
+            lib.mapAttrsToList (name: value: map (one: "--property=${name}=${textOf one}") (lib.toList value)) (
+              removeAttrs sandbox (lib.attrNames life)
+            )
           )
           ++ lib.mapAttrsToList (name: value: "--setenv=${name}=${value}") cfg.environment
         )

@@ -28,7 +28,11 @@ let
       systemd.tmpfiles.rules = [
         "C ${cfg.directory}/tasks.py - - - - ${../../examples/quickstart/tasks.py}"
       ];
-      virtualisation.memorySize = 1024;
+      virtualisation = {
+        # As many as the portable driver's: Celery works on as many tasks at a time.
+        cores = 2;
+        memorySize = 1024;
+      };
     };
   worker = machine "worker";
 in
