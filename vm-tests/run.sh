@@ -14,7 +14,7 @@ need_packages qemu-system-x86 busybox-static libarchive-tools jq nftables python
 need_envlock
 cache=$ENVLOCK_TEST_CACHE/vm
 work=$(mktemp -d)
-trap '[[ -z ${server:-} ]] || kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
+trap '[[ -z ${server:-} ]] || kill "$server" 2>/dev/null || true; rm -rf "$work" "${partial:-$work}"' EXIT
 
 # Debian's kernel for virtual machines, unpacked: nothing here boots it but QEMU.
 kernel=$cache/kernel
@@ -23,10 +23,11 @@ if [[ ! -d $kernel ]]; then
     package=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/ *Depends: \(linux-image-.*\)/\1/p')
     [[ -n $package ]] || fail "apt knows no linux-image-cloud-amd64; as root: apt-get update"
     (cd "$work" && apt-get -qq -o APT::Sandbox::User=root download "$package" >&2)
-    dpkg-deb --extract "$work"/linux-image-*.deb "$work/kernel"
     mkdir -p "$cache"
-    cp -r "$work/kernel" "$cache/kernel.$$"
-    mv -T "$cache/kernel.$$" "$kernel" || rm -r "$cache/kernel.$$"
+    # It appears whole, or another run's does.
+    partial=$(mktemp -d "$kernel.XXXX")
+    dpkg-deb --extract "$work"/linux-image-*.deb "$partial"
+    mv -T "$partial" "$kernel" 2>/dev/null || [[ -d $kernel ]]
 fi
 
 # The images of a master, a worker, and a worker whose environment has a package more; of the same lock they are the same.

@@ -55,11 +55,12 @@ def start(*machines: Node) -> None:
     """Boots machines, a master first, and waits until the workers among them consume."""
     for machine in machines:
         machine.start()
-    # Asking Redis itself needs a Python each time, which takes seconds without KVM.
+    # Asking Redis itself needs a Python each time, which takes seconds without KVM: only to hear why it does not answer.
     try:
         master.wait_for_open_port(6379, timeout=180)
     except Exception:
         redis("ping", until="PONG", timeout=30)
+        raise
     for machine in machines:
         if machine.name != "master":
             ready(machine)

@@ -60,10 +60,12 @@ def load(archive: Path, cache: Path) -> Image:
         with UNPACKING:
             if not initramfs.exists():
                 cache.mkdir(parents=True, exist_ok=True)
-                with tempfile.NamedTemporaryFile(dir=cache, suffix=".part", delete=False) as file:
-                    for layer in manifest["layers"]:
-                        file.write(cpio("@-", stdin=gzip.decompress(blob(layer["digest"]))))
-                Path(file.name).rename(initramfs)
+                with tempfile.TemporaryDirectory(dir=cache) as partial:
+                    whole = Path(partial) / "cpio"
+                    with whole.open("wb") as file:
+                        for layer in manifest["layers"]:
+                            file.write(cpio("@-", stdin=gzip.decompress(blob(layer["digest"]))))
+                    whole.rename(initramfs)
     return Image(
         initramfs,
         tuple(config.get("Env", [])),
