@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from image import Image, cpio
-from shell import Failed, Shell
+from shell import Failed, Shell, Silent
 
 # Waiting any longer would only hide what has already gone wrong.
 FATAL = re.compile(r"Kernel panic|error while loading shared libraries|Out of memory|machine: cannot")
@@ -75,8 +75,12 @@ class Machine:
         """Runs a command as root: its status, and what it prints."""
         self.start()
         assert self._shell
-        self._shell.wait(BOOT_SECONDS)
-        return self._shell.run(command, timeout)
+        try:
+            self._shell.wait(BOOT_SECONDS)
+            return self._shell.run(command, timeout)
+        except Silent:
+            self._ask_what_it_does()
+            raise
 
     def succeed(self, *commands: str, timeout: int = 900) -> str:
         """Runs commands that must succeed; what they print."""
@@ -231,6 +235,20 @@ class Machine:
                 raise Failed(f"{machine.name}: {machine._fatal}")
         if self._process and self._process.poll() is not None:
             raise Failed(f"{self.name}: QEMU ended with {self._process.returncode}; see {self.log}")
+
+    def _ask_what_it_does(self) -> None:
+        """Has the shell for people say it into the log, if that one still answers."""
+        said = b""
+        with socket.socket(socket.AF_UNIX) as terminal, self.log.open("ab", buffering=0) as log:
+            terminal.settimeout(20)
+            try:
+                terminal.connect(str(self.terminal))
+                terminal.sendall(b"\ncat /proc/loadavg; ps -o pid,ppid,stat,args; cat /vm/command; echo over$((1))\n")
+                while b"over1" not in said:
+                    said += terminal.recv(1 << 16)
+            except OSError as error:
+                said += f"{error}".encode()
+            log.write(b"\nmachine: it does not answer; what its other shell says:\n" + said + b"\n")
 
     def _monitor(self, command: str, **arguments: str | bool) -> None:
         with socket.socket(socket.AF_UNIX) as monitor:

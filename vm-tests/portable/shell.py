@@ -11,6 +11,10 @@ class Failed(Exception):
     """Something that a scenario asked for did not happen."""
 
 
+class Silent(Failed):
+    """A machine does not answer."""
+
+
 class Shell:
     """A connection to a machine that boots, or has booted."""
 
@@ -70,7 +74,7 @@ class Shell:
         while b"\n" not in self._buffer:
             self._check()
             if time.monotonic() > end:
-                raise Failed(f"{self._name}: no answer within {seconds:.0f} s")
+                raise Silent(f"{self._name}: no answer within {seconds:.0f} s")
             try:
                 received = self._socket.recv(1 << 16)
             except TimeoutError:
