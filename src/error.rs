@@ -81,7 +81,7 @@ impl Error {
                 resolve::Error::Store(error) => of_store(error),
                 resolve::Error::NotCached { .. } => ExitCode::NotCached,
                 resolve::Error::Cache { .. } | resolve::Error::Fs(_) => ExitCode::FileSystem,
-                resolve::Error::SamePlace { .. } | resolve::Error::Unusable { .. } => ExitCode::BadInput,
+                resolve::Error::SamePlace { .. } | resolve::Error::Unusable { .. } | resolve::Error::Version { .. } => ExitCode::BadInput,
             },
             Self::Store(error) => of_store(error),
             Self::Tree(error) => match error {

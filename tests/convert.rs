@@ -124,7 +124,7 @@ fn channels_rank() {
     );
     let place = Place::with(&format!("{channels}dependencies: [a]\n"));
     let chosen = |how: &str| {
-        place.run(&["convert", "--channel-priority", how]).expect(0);
+        place.run(&["convert", "--upgrade", "--channel-priority", how]).expect(0);
         version(&place, "linux-64", "a")
     };
     assert_eq!([chosen("strict"), chosen("flexible"), chosen("disabled")], ["1", "1", "2"]);
@@ -178,7 +178,7 @@ fn a_date_is_midnight_utc_and_what_has_no_time_is_left_out() {
     let place =
         Place::with(&format!("channels: [\"file://{}\"]\ndependencies: [a]\n", channel.path().display()));
     let chosen = |arguments: &[&str]| {
-        let ran = place.run(&[&["convert"], arguments].concat()).expect(0);
+        let ran = place.run(&[&["convert", "--upgrade"], arguments].concat()).expect(0);
         (version(&place, "linux-64", "a"), ran.stderr)
     };
     assert_eq!(chosen(&[]).0, "4");
@@ -450,7 +450,7 @@ fn frozen_metadata_gives_the_same_or_says_that_it_is_gone() {
     let ran = place.run(&["convert", "--frozen-metadata"]).expect(7);
     assert!(ran.stderr.contains("is no longer in the cache"), "{}", ran.stderr);
     assert_same_files(&place.files(), &files);
-    place.run(&["convert"]).expect(0);
+    place.run(&["convert", "--upgrade"]).expect(0);
     assert_eq!(version(&place, "linux-64", "a"), "2");
 }
 

@@ -246,7 +246,7 @@ fn markers_and_tags_are_the_targets() {
         0,
     );
     assert_eq!(pairs(&project), ["fast 1.0"]);
-    project.place.run(&["convert", "--virtual-package", "__glibc=2.35"]).expect(0);
+    project.place.run(&["convert", "--upgrade", "--virtual-package", "__glibc=2.35"]).expect(0);
     assert_eq!(pairs(&project), ["fast 2.0"]);
 }
 
@@ -280,7 +280,7 @@ fn binaries_prereleases_and_dates() {
     let server = project.index.json().serve(&[]);
     let run = |lines: &[&str], arguments: &[&str]| {
         project.env(&server, "python=3.11, pip", lines);
-        project.place.run(&[&["convert"], arguments].concat()).expect(0);
+        project.place.run(&[&["convert", "--upgrade"], arguments].concat()).expect(0);
         pairs(&project)
     };
     assert_eq!(run(&["a"], &[]), ["a 2.0"]);

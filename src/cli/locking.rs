@@ -1,4 +1,4 @@
-//! `envlock init`, `envlock convert` and `envlock check`.
+//! `envlock init`, `envlock convert`, `envlock update` and `envlock check`.
 
 use std::path::PathBuf;
 
@@ -60,6 +60,9 @@ pub struct Convert {
     /// A YAML file of conda name: PyPI name, for names that differ
     #[arg(long, value_name = "FILE")]
     pub name_map: Option<String>,
+    /// Take the newest of everything, instead of what the lock that is there has
+    #[arg(long, conflicts_with = "frozen_metadata")]
+    pub upgrade: bool,
     /// Use what is cached and open no connection
     #[arg(long)]
     pub offline: bool,
@@ -78,6 +81,43 @@ Examples:
   envlock convert --exclude-newer 2024-05-01 -o locks env.yml dev.yml
   envlock convert --pip-resolver merge --name-map names.yml env.yml
   envlock convert --mirror https://conda.anaconda.org/conda-forge=https://mirror.example/conda-forge";
+
+/// `envlock update`.
+#[derive(Args, Debug)]
+#[command(after_help = UPDATE_EXAMPLES)]
+pub struct Update {
+    /// The packages, of conda or of PyPI [default: all of them]
+    #[arg(value_name = "PACKAGE")]
+    pub packages: Vec<String>,
+    /// The version that the one PACKAGE is to have, such as 1.2.3 or 1.2.*
+    #[arg(long, value_name = "VERSION", requires = "packages")]
+    pub to: Option<String>,
+    /// A file that was converted [default: envlock.yml or env.yml here]
+    #[arg(long, short, value_name = "FILE")]
+    pub file: Vec<PathBuf>,
+    /// Where the lock is [default: beside the first FILE]
+    #[arg(long, short, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Read a channel or an index from somewhere else; the lock keeps its own URLs
+    #[arg(long, value_name = "CANONICAL=URL")]
+    pub mirror: Vec<String>,
+    /// Use what is cached and open no connection
+    #[arg(long)]
+    pub offline: bool,
+    /// Say what would change, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print what changed as JSON on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+const UPDATE_EXAMPLES: &str = "\
+Examples:
+  envlock update openssl
+  envlock update celery redis --dry-run
+  envlock update apache-airflow --to 2.11.2
+  envlock update";
 
 /// `envlock check`.
 #[derive(Args, Debug)]

@@ -1,6 +1,7 @@
 //! What can be typed: the command line, and nothing about what it means.
 
 mod artifacts;
+mod explaining;
 mod image;
 mod installing;
 mod locking;
@@ -11,12 +12,13 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use artifacts::{Bundle, BundleCommand, Cache, CacheCommand, Fetch};
+pub use explaining::{Choice, Diff, Tree, Why};
 pub use image::{
     Image, ImageBuild, ImageCommand, ImageDiff, ImageIndex, ImageInspect, ImagePush, ImageVerify, Render,
     RenderCommand, RenderCompose, RenderNode, Sbom,
 };
 pub use installing::{Install, Run, Verify};
-pub use locking::{Check, Convert, Init};
+pub use locking::{Check, Convert, Init, Update};
 pub use nix::NixBuild;
 
 /// Lock a conda env.yml once, and build identical nodes from it.
@@ -74,10 +76,18 @@ pub enum Color {
 pub enum Command {
     /// Write an envlock.yml with the usual master and worker for an environment file
     Init(Init),
-    /// Resolve an environment file and write conda-lock.yml and envlock.nix
+    /// Resolve an environment file and write conda-lock.yml and envlock.nix; what is locked stays, if it may
     Convert(Convert),
+    /// Move packages of a lock to newer versions, and nothing else that need not move
+    Update(Update),
     /// Say whether conda-lock.yml and envlock.nix are current and agree; uses no network
     Check(Check),
+    /// Say what differs between two locks, and why
+    Diff(Diff),
+    /// Say why a package is in a lock
+    Why(Why),
+    /// Show what the packages of a lock need
+    Tree(Tree),
     /// Install a locked environment into a prefix: the same bytes everywhere
     Install(Install),
     /// Compare a prefix, byte for byte, with what its lock says

@@ -5,8 +5,7 @@ use std::path::Path;
 use rattler_conda_types::Subdir;
 use serde_json::json;
 
-use super::convert;
-use super::locked::Locked;
+use super::{locked::Locked, locking};
 use crate::{
     cli::Check,
     error::{Error, ExitCode},
@@ -49,14 +48,14 @@ pub(super) fn check(arguments: &Check, settings: &Settings, printer: &Printer) -
         let path = directory.join(lock::file_name(&environment.name));
         agree(environment, &lock, &path, settings, &directory, &mut findings)?;
     }
-    for name in convert::left_over(&directory, &lock)? {
+    for name in locking::left_over(&directory, &lock)? {
         findings.push(format!("{} is of no environment any more", directory.join(name).display()));
     }
     finish(&findings, arguments.json, printer)
 }
 
 /// The options that the command line gave when a lock was made.
-fn stated_options(lock: &Lock, inputs: &Path, nix_path: &Path) -> Result<Options, Error> {
+pub(super) fn stated_options(lock: &Lock, inputs: &Path, nix_path: &Path) -> Result<Options, Error> {
     let overridden = lock.options.iter().filter(|(name, _)| lock.overridden.contains(*name));
     let mut stated =
         Options::from_entries(&overridden.map(|(name, value)| (name.clone(), value.clone())).collect())
@@ -209,10 +208,10 @@ fn agree(
     let strip = |channels: Vec<lock::LockedChannel>| -> Vec<_> {
         channels.into_iter().map(|channel| (channel.url, channel.used_env_vars)).collect()
     };
-    if strip(file.channels) != strip(convert::channels(spec)) && findings.is_empty() {
+    if strip(file.channels) != strip(locking::channels(spec)) && findings.is_empty() {
         findings.push(format!("{shown} has other channels than its source"));
     }
-    if file.sources != convert::sources(spec, directory) {
+    if file.sources != locking::sources(spec, directory) {
         findings.push(format!("{shown} was made from other files: {}", file.sources.join(", ")));
     }
     Ok(())

@@ -12,9 +12,10 @@ use crate::{
     error::Error,
     fs,
     lock::{
-        self, Lock, LockedChannel, LockedEnvironment, Package,
+        self, Lock, LockedChannel, LockedEnvironment, LockedPlatform, Package,
         fingerprint::lock_hash,
         format::{conda_lock, nix},
+        graph::Graph,
     },
     printer::Printer,
     settings::Settings,
@@ -46,6 +47,8 @@ pub(super) struct Chosen<'a> {
     pub(super) environment: &'a str,
     pub(super) platform: Subdir,
     pub(super) packages: &'a [Package],
+    /// The requirements as written; none for a `conda-lock.yml` alone, which does not keep them.
+    pub(super) specs: &'a [String],
     pub(super) variables: &'a BTreeMap<String, String>,
 }
 
@@ -121,6 +124,11 @@ impl Locked {
         if path.is_dir() { Self::load(&fs::normal(&path.join(lock::NIX_FILE))) } else { Self::load(path) }
     }
 
+    /// The whole project, with what is known of its packages; `None` for a `conda-lock.yml` alone.
+    pub(super) fn into_project(self) -> Option<Lock> {
+        self.project.map(|project| Lock { environments: self.environments, ..project })
+    }
+
     /// With the channels that the `conda-lock.yml` files beside an `envlock.nix` name: they say which variables hold
     /// credentials. Only for a lock that is the user's own: it decides which variables are sent where.
     pub(super) fn with_channels(mut self) -> Result<Self, Error> {
@@ -129,6 +137,26 @@ impl Locked {
             let Some(text) = fs::read_own(&path)? else { continue };
             let stated = conda_lock::read(&path, &environment.name, &text)?;
             self.channels.extend(stated.channels.into_iter().filter(|it| !it.used_env_vars.is_empty()));
+        }
+        Ok(self)
+    }
+
+    /// With what packages depend on, as the `conda-lock.yml` files beside an `envlock.nix` state it, which has no place for
+    /// that. Where there is no such file, nothing is known.
+    pub(super) fn with_dependencies(mut self) -> Result<Self, Error> {
+        for environment in &mut self.environments {
+            let is_known = |it: &LockedPlatform| it.packages.iter().any(|package| !package.dependencies.is_empty());
+            if environment.platforms.values().any(is_known) {
+                continue;
+            }
+            let path = self.directory.join(lock::file_name(&environment.name));
+            let Some(text) = fs::read_own(&path)? else { continue };
+            let stated = conda_lock::read(&path, &environment.name, &text)?;
+            for (platform, locked) in &mut environment.platforms {
+                if let Some(stated) = stated.platforms.get(platform) {
+                    take_dependencies(&stated.packages, &mut locked.packages);
+                }
+            }
         }
         Ok(self)
     }
@@ -177,6 +205,7 @@ impl Locked {
             environment: &found.name,
             platform,
             packages: &locked.packages,
+            specs: &locked.specs,
             variables: &locked.variables,
         })
     }
@@ -189,6 +218,7 @@ impl Locked {
             environment: RUNTIME,
             platform,
             packages: &locked.packages,
+            specs: &locked.specs,
             variables: &locked.variables,
         })
     }
@@ -224,6 +254,21 @@ impl Locked {
             access.extend(urls.into_iter().map(|url| (url, wanted.clone())));
         }
         access
+    }
+}
+
+impl<'a> Chosen<'a> {
+    /// What needs what; see [`Locked::with_dependencies`].
+    pub(super) fn graph(&self) -> Result<Graph<'a>, Error> {
+        if self.packages.len() > 1 && self.packages.iter().all(|package| package.dependencies.is_empty()) {
+            let name = lock::file_name(self.environment);
+            return Err(spec::Error::usage(
+                format!("nothing says what the packages of the {} environment need", self.environment),
+                format!("{name} does: bring it to where {} is", lock::NIX_FILE),
+            )
+            .into());
+        }
+        Ok(Graph::new(self.packages, self.specs))
     }
 }
 
@@ -276,7 +321,7 @@ fn check_packages(file: &Path, environment: &LockedEnvironment) -> Result<(), Er
     }
 }
 
-/// Takes from `envlock.nix` what `conda-lock.yml` has no place for: variables and sizes.
+/// Takes from `envlock.nix` what `conda-lock.yml` has no place for: variables, requirements and sizes.
 fn join(
     environment: &mut LockedEnvironment,
     project: &Lock,
@@ -295,9 +340,23 @@ fn join(
             return Err(disagree(&format!("the packages for {}", platform.as_str())));
         }
         locked.variables.clone_from(&other.variables);
-        locked.packages.clone_from(&other.packages);
+        locked.specs.clone_from(&other.specs);
+        let stated = std::mem::replace(&mut locked.packages, other.packages.clone());
+        take_dependencies(&stated, &mut locked.packages);
     }
     Ok(())
+}
+
+/// Gives packages what a `conda-lock.yml` states of the same artifacts: what they depend on, and their md5.
+fn take_dependencies(stated: &[Package], packages: &mut [Package]) {
+    let stated: BTreeMap<&str, &Package> =
+        stated.iter().map(|package| (package.sha256.as_str(), package)).collect();
+    for package in packages {
+        if let Some(stated) = stated.get(package.sha256.as_str()) {
+            package.dependencies.clone_from(&stated.dependencies);
+            package.md5.clone_from(&stated.md5);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -4,20 +4,25 @@ mod bundle;
 mod cache;
 mod check;
 mod convert;
+mod diff;
 mod fetch;
 mod generate;
 mod image;
 mod init;
 mod install;
 mod locked;
+mod locking;
 mod network;
 mod nix_build;
 mod render;
 mod role;
 mod run;
 mod sbom;
+mod tree;
 mod trees;
+mod update;
 mod verify;
+mod why;
 
 use std::path::{Path, PathBuf};
 
@@ -37,7 +42,11 @@ pub fn run(cli: &Cli, settings: &Settings, printer: &Printer) -> ExitCode {
     let (result, as_json) = match &cli.command {
         Command::Init(arguments) => (init::init(arguments, settings, printer), false),
         Command::Convert(arguments) => (convert::convert(arguments, settings, printer), arguments.json),
+        Command::Update(arguments) => (update::update(arguments, settings, printer), arguments.json),
         Command::Check(arguments) => (check::check(arguments, settings, printer), arguments.json),
+        Command::Diff(arguments) => (diff::diff(arguments, settings, printer), arguments.json),
+        Command::Why(arguments) => (why::why(arguments, printer), arguments.json),
+        Command::Tree(arguments) => (tree::tree(arguments, printer), arguments.json),
         Command::Install(arguments) => (install::install(arguments, settings, printer), arguments.json),
         Command::Verify(arguments) => (verify::verify(arguments, settings, printer), arguments.json),
         Command::Run(arguments) => (run::run(arguments, settings, printer), false),

@@ -2,8 +2,6 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use mailparse::MailHeaderMap;
-
 use super::{
     image::{lock_in, read_layers},
     locked::Locked,
@@ -13,16 +11,14 @@ use crate::{
     error::{Error, ExitCode},
     fs,
     image::{Archive, Found, Image},
-    lock::{self, Package, fingerprint::lock_hash, format::conda_lock},
+    lock::{self, Kind, Package, fingerprint::lock_hash},
     printer::Printer,
     sbom::{self, Component, Subject},
     settings::Settings,
     spec::{self, RUNTIME, USER},
     store::Files,
+    tree::license,
 };
-
-/// How long a licence may be: some packages state its whole text.
-const LICENSE_LIMIT: usize = 120;
 
 /// Licences by environment, manager and package name.
 type Licenses = BTreeMap<(String, &'static str, String), String>;
@@ -53,9 +49,9 @@ pub(super) fn sbom(arguments: &Sbom, settings: &Settings, printer: &Printer) -> 
 }
 
 fn of_lock(source: &Path, platform: Option<&str>, time: u32) -> Result<Subject, Error> {
-    let locked = Locked::load(source)?;
+    let locked = Locked::load(source)?.with_dependencies()?;
     let platform = locked.choose(None, platform)?.platform;
-    let environments = environments(&locked, platform.as_str(), |_| true, &Licenses::new())?;
+    let environments = environments(&locked, platform.as_str(), |_| true, &Licenses::new());
     let packages: Vec<Package> =
         environments.values().flatten().map(|component| component.package.clone()).collect();
     let name = format!("{}-lock", platform.as_str());
@@ -83,11 +79,11 @@ fn of_image(
     let directory = lock_in(&found, &files)?.ok_or_else(|| {
         usage(format!("{shown} has no lock inside"), "use an image of `envlock image build`, or its lock")
     })?;
-    let locked = Locked::load(&directory.join(lock::NIX_FILE))?;
+    let locked = Locked::load(&directory.join(lock::NIX_FILE))?.with_dependencies()?;
     let role = image.role().unwrap_or_default();
     let is_in = |name: &str| name == USER || name == RUNTIME || name == role;
     let platform = platform_of(image, &locked)?;
-    let environments = environments(&locked, &platform, is_in, &licenses(&found, role))?;
+    let environments = environments(&locked, &platform, is_in, &licenses(&found, role));
     let name = format!("{role}-image");
     Ok(Subject { name, digest: image.digest.clone(), is_image: true, time, environments })
 }
@@ -99,41 +95,24 @@ fn platform_of(image: &Image, locked: &Locked) -> Result<String, Error> {
     }
 }
 
-/// The packages of some environments. What they depend on is in the `conda-lock.yml` of each.
+/// The packages of some environments.
 fn environments(
     locked: &Locked,
     platform: &str,
     is_in: impl Fn(&str) -> bool,
     licenses: &Licenses,
-) -> Result<BTreeMap<String, Vec<Component>>, Error> {
+) -> BTreeMap<String, Vec<Component>> {
     let mut environments = BTreeMap::new();
     for environment in locked.environments.iter().filter(|environment| is_in(&environment.name)) {
-        let Some((platform, locked_here)) =
-            environment.platforms.iter().find(|(known, _)| known.as_str() == platform)
-        else {
-            continue;
-        };
-        let path = locked.directory.join(lock::file_name(&environment.name));
-        let own =
-            fs::read_own(&path)?.map(|text| conda_lock::read(&path, &environment.name, &text)).transpose()?;
-        let stated = own.as_ref().and_then(|own| own.platforms.get(platform));
-        let known: BTreeMap<&str, &Package> = stated
-            .into_iter()
-            .flat_map(|stated| &stated.packages)
-            .map(|package| (package.sha256.as_str(), package))
-            .collect();
-        let components = locked_here.packages.iter().map(|package| {
-            let mut package = package.clone();
-            if let Some(stated) = known.get(package.sha256.as_str()) {
-                package.dependencies.clone_from(&stated.dependencies);
-                package.md5.clone_from(&stated.md5);
-            }
+        let found = environment.platforms.iter().find(|(known, _)| known.as_str() == platform);
+        let Some((_, locked)) = found else { continue };
+        let components = locked.packages.iter().map(|package| {
             let key = (environment.name.clone(), package.kind.manager(), package.name.clone());
-            Component { license: licenses.get(&key).cloned(), package }
+            Component { license: licenses.get(&key).cloned(), package: package.clone() }
         });
         environments.insert(environment.name.clone(), components.collect());
     }
-    Ok(environments)
+    environments
 }
 
 /// What the packages in an image state as their licence.
@@ -151,32 +130,14 @@ fn licenses(found: &[Found], role: &str) -> Licenses {
         if path.ends_with("/METADATA") && !is_own(path) {
             continue;
         }
-        let stated = if path.ends_with("/METADATA") { of_wheel(content) } else { of_conda(content) };
-        if let Some((manager, name, license)) = stated {
-            licenses.insert(((*environment).to_owned(), manager, name), license);
+        let (kind, stated) = if path.ends_with("/METADATA") {
+            (Kind::Wheel, license::of_metadata(content))
+        } else {
+            (Kind::Conda, license::of_record(content))
+        };
+        if let Some((name, license)) = stated {
+            licenses.insert(((*environment).to_owned(), kind.manager(), name), license);
         }
     }
     licenses
-}
-
-fn of_conda(content: &[u8]) -> Option<(&'static str, String, String)> {
-    let record: serde_json::Value = serde_json::from_slice(content).ok()?;
-    let text = |key: &str| record[key].as_str().map(str::to_owned);
-    Some((lock::Kind::Conda.manager(), text("name")?, usable(&text("license")?)?))
-}
-
-fn of_wheel(content: &[u8]) -> Option<(&'static str, String, String)> {
-    let (headers, _) = mailparse::parse_headers(content).ok()?;
-    let name = headers.get_first_value("Name")?.to_lowercase().replace(['_', '.'], "-");
-    // PEP 639's field first.
-    let stated = ["License-Expression", "License"];
-    let license =
-        stated.iter().filter_map(|key| headers.get_first_value(key)).find_map(|license| usable(&license))?;
-    Some((lock::Kind::Wheel.manager(), name, license))
-}
-
-fn usable(license: &str) -> Option<String> {
-    let is_usable = license.len() <= LICENSE_LIMIT && !license.contains('\n');
-    let says_something = !license.trim().is_empty() && license != "UNKNOWN";
-    (is_usable && says_something).then(|| license.trim().to_owned())
 }

@@ -4,6 +4,7 @@ pub mod content_hash;
 pub mod diff;
 pub mod fingerprint;
 pub mod format;
+pub mod graph;
 pub mod model;
 
 use std::path::PathBuf;

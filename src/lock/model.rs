@@ -29,7 +29,7 @@ pub struct Lock {
 }
 
 /// One environment on all its platforms: one `conda-lock.yml`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LockedEnvironment {
     /// [`crate::spec::USER`], [`crate::spec::RUNTIME`] or the name of a role.
     pub name: String,

@@ -6,13 +6,15 @@
 use std::{
     collections::{BTreeMap, HashMap},
     path::Path,
+    str::FromStr,
     sync::Arc,
 };
 
 use jiff::Timestamp;
 use rattler_cache::package_cache::PackageCache;
 use rattler_conda_types::{
-    Channel as CondaChannel, GenericVirtualPackage, MatchSpec, PackageName, RepoDataRecord, Subdir,
+    Channel as CondaChannel, GenericVirtualPackage, MatchSpec, PackageName, ParseStrictness, RepoDataRecord,
+    Subdir, Version,
 };
 use rattler_repodata_gateway::{
     ChannelConfig, Gateway, GatewayError, RepoData, SourceConfig, fetch::CacheAction,
@@ -22,7 +24,7 @@ use rattler_solve::{
 };
 
 use super::{
-    Error, Mirror, explain,
+    Error, Mirror, Pins, explain,
     metadata::{self, Recorded},
     mirror::{Place, read_from},
     virtual_packages,
@@ -54,13 +56,20 @@ pub struct Job<'a> {
     pub platform: Subdir,
     /// What it wants.
     pub spec: &'a Environment,
+    /// What it begins with.
+    pub pins: &'a Pins,
 }
 
 impl Job<'_> {
-    /// `<environment>/<platform>`.
+    /// See [`key`].
     pub fn key(&self) -> String {
-        format!("{}/{}", self.environment, self.platform.as_str())
+        key(self.environment, self.platform)
     }
+}
+
+/// What a job is called: `<environment>/<platform>`.
+pub fn key(environment: &str, platform: Subdir) -> String {
+    format!("{environment}/{}", platform.as_str())
 }
 
 /// What a job came to.
@@ -175,12 +184,15 @@ impl Resolver {
                 ));
             }
         }
+        let priority = options.channel_priority.unwrap_or_default();
         let problem = Problem {
+            kept: kept(job, &buckets, priority),
+            constraints: demanded(job.pins)?,
             buckets,
             specs,
             excluded: excluded(job.spec, &all),
             virtual_packages: virtual_packages::of(job.platform, &options.virtual_packages),
-            priority: options.channel_priority.unwrap_or_default(),
+            priority,
             exclude_newer: options.exclude_newer,
         };
         // Both are pure computation: one on each core, none on the threads that wait for sockets.
@@ -195,7 +207,7 @@ impl Resolver {
         };
         let fingerprint = fingerprint.map_err(cancelled)?;
         if let Some(recorded) = frozen
-            && recorded.get(&job.key()) != Some(&fingerprint)
+            && recorded.metadata.get(&job.key()) != Some(&fingerprint)
         {
             return Err(super::metadata_gone(&job));
         }
@@ -367,6 +379,53 @@ impl Resolver {
     }
 }
 
+/// The records that an earlier answer chose, as far as the channels have them and none that ranks higher has others.
+fn kept(job: Job<'_>, buckets: &[Bucket], priority: ChannelPriority) -> Vec<Arc<RepoDataRecord>> {
+    let pins: HashMap<&str, &str> =
+        job.pins.kept(false).map(|pin| (pin.name.as_str(), pin.url.as_str())).collect();
+    let mut first: HashMap<&str, Option<&String>> = HashMap::new();
+    let mut kept = Vec::new();
+    for bucket in buckets {
+        let rank = bucket.group.as_ref().or(bucket.channel.as_ref());
+        for record in &bucket.records {
+            let name = record.package_record.name.as_normalized();
+            let Some(url) = pins.get(name) else { continue };
+            let is_first = *first.entry(name).or_insert(rank) == rank;
+            if record.url.as_str() == *url
+                && (is_first || priority != ChannelPriority::Strict)
+                && is_of_stated_channel(job.spec, record)
+            {
+                kept.push(record.clone());
+            }
+        }
+    }
+    kept
+}
+
+/// Whether a record is of the channel that stands in front of its requirement, if one does.
+fn is_of_stated_channel(spec: &Environment, record: &RepoDataRecord) -> bool {
+    let named = spec.conda.iter().filter(|it| it.spec.name.as_exact() == Some(&record.package_record.name));
+    let mut channels = named.filter_map(|it| it.channel.as_ref());
+    let url = record.url.as_str();
+    channels.all(|channel| channel.urls.iter().any(|base| url.starts_with(base.as_str())))
+}
+
+/// Demanded versions as the solver wants them.
+fn demanded(pins: &Pins) -> Result<Vec<MatchSpec>, Error> {
+    let spec = |demand: &super::Demand| {
+        let wrong = |error: &dyn std::fmt::Display| Error::Version {
+            version: demand.version.clone(),
+            reason: error.to_string(),
+        };
+        // A match spec takes more than versions.
+        let version = demand.version.strip_suffix(".*").unwrap_or(&demand.version);
+        Version::from_str(version).map_err(|error| wrong(&error))?;
+        let text = format!("{} {}", demand.name, demand.requirement());
+        MatchSpec::from_str(&text, ParseStrictness::Strict).map_err(|error| wrong(&error))
+    };
+    pins.demanded(false).map(spec).collect()
+}
+
 /// What the gateway's error says about which channel.
 fn channel_error(error: &GatewayError, places: &[(Place, Option<&str>)], platform: Subdir) -> Error {
     let base = |place: &Place| crate::spec::channel::bare(place.read.base_url.url());
@@ -470,6 +529,8 @@ impl Bucket {
 /// Everything that the solver is given.
 struct Problem {
     buckets: Vec<Bucket>,
+    kept: Vec<Arc<RepoDataRecord>>,
+    constraints: Vec<MatchSpec>,
     specs: Vec<MatchSpec>,
     excluded: HashMap<url::Url, Arc<str>>,
     virtual_packages: Vec<GenericVirtualPackage>,
@@ -485,6 +546,8 @@ impl Problem {
         });
         let task = SolverTask {
             specs: self.specs,
+            constraints: self.constraints,
+            locked_packages: self.kept.iter().map(AsRef::as_ref).collect(),
             virtual_packages: self.virtual_packages,
             channel_priority: match self.priority {
                 ChannelPriority::Strict => Priority::Strict,

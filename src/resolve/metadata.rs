@@ -1,9 +1,9 @@
 //! Which metadata a resolution used, so that it can be asked for again.
 //!
-//! A resolution is a function of its inputs and of the records that the channels had for it. Their
-//! fingerprint is kept in the cache, by input hash; `--frozen-metadata` resolves from the cache and
-//! insists on the same fingerprint. It is not part of the lock: a channel that gains an unrelated
-//! build would change it every day.
+//! A resolution is a function of its inputs, of what it began with, and of the records that the channels had for it.
+//! Their fingerprint and the answer are kept in the cache, by input hash; `--frozen-metadata` begins with that answer,
+//! resolves from the cache and insists on the same fingerprint. It is not part of the lock: a channel that gains an
+//! unrelated build would change it every day.
 
 use std::{
     collections::BTreeMap,
@@ -12,12 +12,20 @@ use std::{
 };
 
 use rattler_conda_types::RepoDataRecord;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::Pins;
 use crate::{fs, lock::fingerprint::hex};
 
-/// `<environment>/<platform>` → fingerprint of the records its solver saw.
-pub type Recorded = BTreeMap<String, String>;
+/// What is kept of a resolution.
+#[derive(Default, Deserialize, Serialize)]
+pub struct Recorded {
+    /// `<environment>/<platform>` → fingerprint of the records its solver saw.
+    pub metadata: BTreeMap<String, String>,
+    /// `<environment>/<platform>` → what it came to.
+    pub answers: BTreeMap<String, Pins>,
+}
 
 /// sha256 over everything about the records that a solver looks at; their order does not count.
 pub(super) fn fingerprint(records: &[Arc<RepoDataRecord>]) -> String {
@@ -53,7 +61,7 @@ pub fn recorded(cache: &Path, input_hash: &str) -> Result<Option<Recorded>, fs::
 
 /// Keeps what a resolution of these inputs used.
 pub fn record(cache: &Path, input_hash: &str, used: &Recorded) -> Result<(), fs::Error> {
-    // A map of strings always serialises.
+    // Texts in maps always serialise.
     let text = serde_json::to_string(used).unwrap_or_default();
     fs::write_own(&path(cache, input_hash), text.as_bytes())
 }

@@ -10,12 +10,14 @@ mod known_breaks;
 mod metadata;
 mod mirror;
 mod names;
+mod pins;
 mod pypi;
 mod virtual_packages;
 
-pub use conda::{Job, PIP, Resolver, Solution};
+pub use conda::{Job, PIP, Resolver, Solution, key};
 pub use metadata::{Recorded, record, recorded};
 pub use mirror::{Mirror, read_from};
+pub use pins::{Demand, Pin, Pins};
 pub use pypi::{PypiResolver, PypiSolution};
 
 use std::collections::BTreeMap;
@@ -44,7 +46,7 @@ pub async fn solve_all(
         let (solution, ()) =
             futures::future::try_join(conda.solve(*job, options, frozen), prefetched).await?;
         let packages = pypi.solve(*job, &solution.records, options).await?;
-        let recorded = frozen.and_then(|recorded| recorded.get(&pypi_key(&job.key())));
+        let recorded = frozen.and_then(|recorded| recorded.metadata.get(&pypi_key(&job.key())));
         if frozen.is_some() && recorded.map_or("", String::as_str) != packages.fingerprint {
             return Err(metadata_gone(job));
         }
@@ -54,8 +56,8 @@ pub async fn solve_all(
     solved.into_iter().map(|(key, solved)| Ok((key, solved?))).collect()
 }
 
-/// What is recorded of a resolution, for `--frozen-metadata`.
-pub fn fingerprints(solved: &BTreeMap<String, (Solution, PypiSolution)>) -> Recorded {
+/// The fingerprints of what a resolution saw, for [`Recorded`].
+pub fn fingerprints(solved: &BTreeMap<String, (Solution, PypiSolution)>) -> BTreeMap<String, String> {
     let conda = solved.iter().map(|(key, (conda, _))| (key.clone(), conda.fingerprint.clone()));
     let pypi = solved.iter().filter(|(_, (_, pypi))| !pypi.fingerprint.is_empty());
     conda.chain(pypi.map(|(key, (_, pypi))| (pypi_key(key), pypi.fingerprint.clone()))).collect()
@@ -161,6 +163,14 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
+    /// A version that was demanded is none.
+    #[error("`{version}` is no version: {reason}")]
+    Version {
+        /// As it was given.
+        version: String,
+        /// Why not.
+        reason: String,
+    },
     /// A requirement that no solver can be given.
     #[error("{}:{}:{}: {message}", file, position.line, position.column)]
     Unusable {
@@ -207,6 +217,7 @@ impl Error {
             | Self::Metadata { hint, .. }
             | Self::NotCached { hint, .. }
             | Self::Unusable { hint, .. } => Some(hint.clone()),
+            Self::Version { .. } => Some("write it like 1.2.3, or 1.2.* for any that begins with 1.2".to_owned()),
             Self::Store(error) => error.hint(),
             Self::Fs(error) => error.hint(),
         }

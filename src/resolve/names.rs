@@ -1,30 +1,15 @@
 //! What conda packages are called on PyPI.
 //!
 //! A conda package that Python can import counts as its PyPI namesake, so that pip requirements see
-//! it. Most names are the same once normalised; the table holds the common ones that are not, and
-//! `--name-map` overrides both.
+//! it. Most names are the same once normalised; [`name_map::pypi_name`] knows the common ones that are not,
+//! and `--name-map` overrides both.
 
 use std::str::FromStr;
 
 use rattler_conda_types::RepoDataRecord;
 use uv_normalize::PackageName;
 
-use crate::spec::name_map::NameMap;
-
-/// conda name, PyPI name.
-const DIFFERENT: [(&str, &str); 11] = [
-    ("matplotlib-base", "matplotlib"),
-    ("msgpack-python", "msgpack"),
-    ("opencv", "opencv-python"),
-    ("py-opencv", "opencv-python"),
-    ("pyqt", "pyqt5"),
-    ("python-build", "build"),
-    ("python-flatbuffers", "flatbuffers"),
-    ("python-graphviz", "graphviz"),
-    ("pytables", "tables"),
-    ("pytorch", "torch"),
-    ("redis-py", "redis"),
-];
+use crate::spec::name_map::{self, NameMap};
 
 /// The PyPI name of a conda package, or `None` if it is none that Python imports.
 pub(super) fn pypi_name(record: &RepoDataRecord, map: &NameMap) -> Option<PackageName> {
@@ -40,6 +25,5 @@ pub(super) fn pypi_name(record: &RepoDataRecord, map: &NameMap) -> Option<Packag
     if !package.noarch.is_python() && !package.depends.iter().any(needs_python) {
         return None;
     }
-    let known = DIFFERENT.iter().find(|(conda, _)| *conda == name).map_or(name, |(_, pypi)| pypi);
-    PackageName::from_str(known).ok()
+    PackageName::from_str(name_map::pypi_name(name)).ok()
 }

@@ -9,6 +9,7 @@ mod conflicts;
 mod error;
 mod finish;
 mod layout;
+pub mod license;
 mod link_scripts;
 mod links;
 mod manifest;

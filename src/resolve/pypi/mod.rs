@@ -33,11 +33,11 @@ use uv_normalize::PackageName;
 use self::{
     answer::Conda,
     direct::{Located, Locator},
-    requirements::Wanted,
+    requirements::{Place, Wanted},
     session::{Failure, Session},
 };
 use super::{
-    Error, Job, Mirror, PIP,
+    Error, Job, Mirror, PIP, Pins,
     bridge::{self, Fact, Target},
     virtual_packages,
 };
@@ -145,9 +145,10 @@ impl PypiResolver<'_> {
         let reading = self.read(&key, &mut wanted, &facts, options)?;
 
         let waiting = Rc::new(self.printer.waiting(format!("{key}: reading PyPI")));
+        keep_commits(&mut wanted, job.pins);
         let located = self.locate(&mut wanted, &target).await?;
         let mut replaced = replace_roots(&job, reading, &wanted, &located, &mut facts)?;
-        let session = Session::open(self, &wanted, &facts, options, &target, &key, waiting).await?;
+        let session = Session::open(self, &wanted, &facts, options, &target, (&key, job.pins), waiting).await?;
         let chosen = loop {
             match session.attempt(&wanted, &located, &facts).await {
                 Ok(chosen) => break chosen,
@@ -224,6 +225,20 @@ impl PypiResolver<'_> {
             }
         }
         Ok(located)
+    }
+}
+
+/// What a branch was when a line that still stands was answered, it stays.
+fn keep_commits(wanted: &mut Wanted, pins: &Pins) {
+    for direct in &mut wanted.direct {
+        let Place::Git(git) = &mut direct.place else { continue };
+        let begin = format!("git+{}@", git.repository);
+        let was_asked = pins.specs.iter().any(|spec| spec.strip_prefix("pip: ") == Some(&direct.line.text));
+        let mut found = pins.kept(true).filter_map(|pin| pin.url.strip_prefix(&begin));
+        let inner = |url: &str| url.split_once("#subdirectory=").map(|(_, inner)| inner.to_owned());
+        if let Some(commit) = found.find(|url| inner(url) == git.subdirectory).filter(|_| was_asked) {
+            git.reference = commit.split('#').next().map(str::to_owned);
+        }
     }
 }
 

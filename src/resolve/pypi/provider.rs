@@ -2,6 +2,7 @@
 //! the indexes have it.
 
 use std::{
+    borrow::Cow,
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     rc::Rc,
@@ -11,12 +12,13 @@ use std::{
 use uv_distribution::{ArchiveMetadata, Metadata, Reporter};
 use uv_distribution_filename::SourceDistExtension;
 use uv_distribution_types::{
-    Dist, DistributionMetadata, File, FileLocation, HashComparison, IndexMetadata, IndexUrl, InstalledDist,
-    Name, PrioritizedDist, RegistrySourceDist, RequestedDist, Requirement, RequirementSource, SourceDist,
+    BuiltDist, Dist, DistributionMetadata, File, FileLocation, HashComparison, IndexMetadata, IndexUrl,
+    InstalledDist, Name, PrioritizedDist, RegistryBuiltDist, RegistrySourceDist, RequestedDist, Requirement, RequirementSource, SourceDist,
     SourceDistCompatibility, VersionOrUrlRef,
 };
 use uv_normalize::PackageName;
 use uv_pep440::{Version, VersionSpecifier, VersionSpecifiers};
+use uv_platform_tags::Tags;
 use uv_pypi_types::{HashAlgorithm, HashDigests};
 use uv_resolver::{
     DefaultResolverProvider, FlatDistributions, MetadataResponse, PackageVersionsResult, ResolverProvider,
@@ -26,7 +28,7 @@ use uv_resolver::{
 use super::{direct, indexes::without_credentials, no_build::NoBuild, sdist};
 use crate::{
     printer::Waiting,
-    resolve::{Mirror, read_from},
+    resolve::{Mirror, Pins, read_from},
     store::{self, Digests, Fetcher},
 };
 
@@ -65,6 +67,8 @@ pub(super) struct Provider<'a> {
     pub(super) index: IndexUrl,
     pub(super) fetcher: &'a Fetcher,
     pub(super) mirrors: &'a [Mirror],
+    pub(super) pins: &'a Pins,
+    pub(super) tags: &'a Tags,
     pub(super) learned: Rc<RefCell<Learned>>,
     pub(super) waiting: Rc<Waiting>,
     pub(super) job: &'a str,
@@ -138,6 +142,20 @@ fn exactly(requirement: &Requirement, version: &Version) -> Requirement {
     }
 }
 
+/// The distribution by the wheel that an earlier answer has chosen of this version, where a better one has come since.
+pub(super) fn kept_wheel<'d>(dist: &'d Dist, pins: &Pins, tags: &Tags) -> Cow<'d, Dist> {
+    let kept = || {
+        let Dist::Built(BuiltDist::Registry(built)) = dist else { return None };
+        let pin = pins.kept(true).find(|pin| pin.name == dist.name().as_ref())?;
+        let best_wheel_index = built.wheels.iter().position(|wheel| {
+            sha256(&wheel.file.hashes).as_ref() == Some(&pin.sha256) && wheel.filename.is_compatible(tags)
+        })?;
+        let built = RegistryBuiltDist { best_wheel_index, ..built.clone() };
+        Some(Dist::Built(BuiltDist::Registry(built)))
+    };
+    kept().map_or(Cow::Borrowed(dist), Cow::Owned)
+}
+
 /// The sha256 that an index states.
 pub(super) fn sha256(hashes: &HashDigests) -> Option<String> {
     let found = hashes.iter().find(|digest| digest.algorithm() == HashAlgorithm::Sha256)?;
@@ -192,7 +210,7 @@ impl ResolverProvider for Provider<'_> {
                     return Ok(MetadataResponse::Error(requested, Arc::new(said)));
                 }
             },
-            _ => match self.inner.get_or_build_wheel_metadata(dist).await? {
+            _ => match self.inner.get_or_build_wheel_metadata(&kept_wheel(dist, self.pins, self.tags)).await? {
                 MetadataResponse::Found(found) => MetadataResponse::Found(self.settle(found.metadata).into()),
                 other => match &version {
                     Some(version) => match self.repaired(dist, version).await {

@@ -4,12 +4,13 @@ use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet, HashMap},
     rc::Rc,
+    str::FromStr,
     sync::Arc,
 };
 
 use tokio::sync::Semaphore;
 use uv_client::{Connectivity, FlatIndexClient, MetadataFormat, RegistryClient, VersionFiles};
-use uv_configuration::Constraints;
+use uv_configuration::{Constraints, Excludes, Overrides};
 use uv_distribution::{ArchiveMetadata, DistributionDatabase, Metadata};
 use uv_distribution_filename::DistFilename;
 use uv_distribution_types::{
@@ -17,18 +18,19 @@ use uv_distribution_types::{
     RequirementSource, RequiresPython, Resolution, ResolvedDist, VersionId,
 };
 use uv_normalize::{ExtraName, PackageName};
-use uv_pep440::{Version, VersionSpecifier};
+use uv_pep440::{Version, VersionSpecifier, VersionSpecifiers};
 use uv_pep508::MarkerTree;
 use uv_resolver::{
-    AllowedYanks, DefaultResolverProvider, DependencyMode, ExcludeNewer, FlatIndex, InMemoryIndex, Manifest,
-    NoSolutionError, OptionsBuilder, Prerelease, PrereleaseMode, PythonRequirement, ResolveError, Resolver,
+    AllowedYanks, DefaultResolverProvider, DependencyMode, ExcludeNewer, Exclusions, FlatIndex, InMemoryIndex,
+    Manifest, NoSolutionError, OptionsBuilder, Preference, Preferences, Prerelease, PrereleaseMode, PythonRequirement, ResolveError, Resolver,
     ResolverEnvironment,
 };
+use uv_requirements_txt::{RequirementEntry, RequirementsTxtRequirement};
 use uv_types::{EmptyInstalledPackages, HashStrategy};
 
 use super::{
     super::{
-        Error,
+        Demand, Error, Pin, Pins,
         bridge::{Fact, Target},
     },
     CONCURRENCY, PypiResolver,
@@ -53,6 +55,7 @@ pub(super) struct Session<'a> {
     pub(super) resolver: &'a PypiResolver<'a>,
     pub(super) target: &'a Target,
     pub(super) key: &'a str,
+    pub(super) pins: &'a Pins,
     client: RegistryClient,
     context: NoBuild,
     flat_index: FlatIndex,
@@ -60,6 +63,10 @@ pub(super) struct Session<'a> {
     pub(super) exclude_newer: ExcludeNewer,
     prerelease: Prerelease,
     hashes: HashStrategy,
+    /// What an earlier answer chose.
+    preferences: Vec<Preference>,
+    /// Versions that are demanded.
+    demanded: Vec<Requirement>,
     semaphore: Arc<Semaphore>,
     /// What the extras of conda's packages need.
     pub(super) of_facts: BTreeMap<PackageName, Metadata>,
@@ -74,7 +81,7 @@ impl<'a> Session<'a> {
         facts: &BTreeMap<PackageName, Fact>,
         options: &Options,
         target: &'a Target,
-        key: &'a str,
+        (key, pins): (&'a str, &'a Pins),
         waiting: Rc<Waiting>,
     ) -> Result<Self, Error> {
         // uv asks for this once a process and panics without.
@@ -95,6 +102,7 @@ impl<'a> Session<'a> {
             resolver,
             target,
             key,
+            pins,
             client,
             context: NoBuild::new(cache, locations, wanted.build_options.clone()),
             flat_index,
@@ -104,6 +112,8 @@ impl<'a> Session<'a> {
                 .map_or_else(ExcludeNewer::default, |instant| ExcludeNewer::global(instant.into())),
             prerelease: Prerelease { global: prerelease, ..Prerelease::default() },
             hashes,
+            preferences: pins.kept(true).filter_map(preference).collect(),
+            demanded: pins.demanded(true).map(demanded).collect::<Result<_, _>>()?,
             semaphore: Arc::new(Semaphore::new(CONCURRENCY)),
             of_facts: BTreeMap::new(),
             learned: Rc::default(),
@@ -187,9 +197,18 @@ impl<'a> Session<'a> {
             }))
             .collect();
         let constraints = wanted.constraints.iter().map(|it| registry(&it.name, &[], it.specifiers.clone()));
-        let manifest =
-            Manifest::simple(requirements).with_constraints(Constraints::from_requirements(constraints));
         let environment = ResolverEnvironment::specific(self.target.markers.clone().into());
+        let manifest = Manifest::new(
+            requirements,
+            Constraints::from_requirements(constraints.chain(self.demanded.iter().cloned())),
+            Overrides::default(),
+            Excludes::default(),
+            Preferences::from_iter(self.preferences.iter().cloned(), &environment),
+            None,
+            BTreeSet::new(),
+            Exclusions::default(),
+            Vec::new(),
+        );
         let python =
             PythonRequirement::from_marker_environment(&self.target.markers, self.requires_python.clone());
         let options = OptionsBuilder::new()
@@ -216,6 +235,8 @@ impl<'a> Session<'a> {
             index: main_index(locations),
             fetcher: self.resolver.fetcher,
             mirrors: self.resolver.mirrors,
+            pins: self.pins,
+            tags: &self.target.tags,
             learned: self.learned.clone(),
             waiting: self.waiting.clone(),
             job: self.key,
@@ -301,10 +322,27 @@ fn given(
     facts.chain(located).collect()
 }
 
+/// A package of an earlier answer as one that uv prefers to others of its name.
+fn preference(pin: &Pin) -> Option<Preference> {
+    let requirement = uv_pep508::Requirement::from_str(&format!("{}=={}", pin.name, pin.version)).ok()?;
+    let entry = RequirementEntry { requirement: RequirementsTxtRequirement::Named(requirement), hashes: Vec::new() };
+    Preference::from_entry(entry).ok()?
+}
+
+fn demanded(demand: &Demand) -> Result<Requirement, Error> {
+    let wrong = |error: &dyn std::error::Error| Error::Version {
+        version: demand.version.clone(),
+        reason: crate::causes::chain(error),
+    };
+    let name = PackageName::from_str(&demand.name).map_err(|error| wrong(&error))?;
+    let specifiers = VersionSpecifiers::from_str(&demand.requirement()).map_err(|error| wrong(&error))?;
+    Ok(registry(&name, &[], specifiers))
+}
+
 fn registry(
     name: &PackageName,
     extras: &[ExtraName],
-    specifier: uv_pep440::VersionSpecifiers,
+    specifier: VersionSpecifiers,
 ) -> Requirement {
     Requirement {
         name: name.clone(),

@@ -21,6 +21,7 @@ use super::{Error, TreePath};
 use crate::{
     fs,
     lock::{Kind, Package},
+    spec::name_map::normalised,
     store::{self, Content, Files},
 };
 
@@ -101,30 +102,11 @@ impl Unpacked {
     }
 }
 
-/// A project's name as PEP 503 compares it.
-fn normalised(name: &str) -> String {
-    let mut normal = String::with_capacity(name.len());
-    for c in name.chars() {
-        if !matches!(c, '-' | '_' | '.') {
-            normal.extend(c.to_lowercase());
-        } else if !normal.ends_with('-') {
-            normal.push('-');
-        }
-    }
-    normal
-}
-
 /// Unpacks an artifact of the store, or finds that it was unpacked before.
 ///
 /// With `anew` nothing that was kept of it is believed: it is read again from its first byte.
 pub(super) fn unpack(package: &Package, cache: &Path, files: &Files, anew: bool) -> Result<Unpacked, Error> {
-    let kept = kept(cache, package);
-    if !anew
-        && let Some(text) = fs::read_kept(&kept)?
-        && let Some(unpacked) = serde_json::from_slice::<Unpacked>(&text)
-            .ok()
-            .filter(|it| it.format == FORMAT && it.is_of(package.kind))
-    {
+    if !anew && let Some(unpacked) = kept(cache, package)? {
         unpacked.check_identity(package)?;
         return Ok(unpacked);
     }
@@ -140,7 +122,7 @@ pub(super) fn unpack(package: &Package, cache: &Path, files: &Files, anew: bool)
     let unpacked = Unpacked { format: FORMAT, members, about, size };
     unpacked.check_identity(package)?;
     // Texts and numbers always serialise.
-    files.scratch().publish(&kept, serde_json::to_string(&unpacked).unwrap_or_default().as_bytes())?;
+    files.scratch().publish(&path(cache, package), serde_json::to_string(&unpacked).unwrap_or_default().as_bytes())?;
     Ok(unpacked)
 }
 
@@ -156,7 +138,15 @@ pub(super) fn sdist(package: &Package) -> Error {
     }
 }
 
-fn kept(cache: &Path, package: &Package) -> PathBuf {
+/// What is kept of an artifact that was unpacked before.
+pub(super) fn kept(cache: &Path, package: &Package) -> Result<Option<Unpacked>, fs::Error> {
+    let text = fs::read_kept(&path(cache, package))?;
+    let unpacked = text.and_then(|text| serde_json::from_slice::<Unpacked>(&text).ok());
+    Ok(unpacked.filter(|it| it.format == FORMAT && it.is_of(package.kind)))
+}
+
+/// Where that is.
+fn path(cache: &Path, package: &Package) -> PathBuf {
     let sha256 = &package.sha256;
     cache.join("unpacked").join(&sha256[..2.min(sha256.len())]).join(format!("{sha256}.json"))
 }
@@ -280,13 +270,3 @@ impl<R: Read> Read for Bounded<R> {
 }
 
 type Open<'a> = &'a dyn Fn() -> Result<Box<dyn Content>, store::Error>;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_compared_as_pep_503_says() {
-        assert_eq!(normalised("Flask.AppBuilder__x"), "flask-appbuilder-x");
-    }
-}
