@@ -43,8 +43,14 @@ print("\n".join(line for line in lines if not line.startswith("-c")))' >in.txt
         --python-platform x86_64-manylinux_2_28 --output-file "$work/compiled.txt" -c constraints.txt in.txt)
     "$envlock" --quiet convert env.yml
     "${compile[@]}"
-    measure "convert tests/channel/$example/env.yml, offline" "$envlock" --quiet convert --offline env.yml
+    measure "convert tests/channel/$example/env.yml, offline" "$envlock" --quiet convert --upgrade --offline env.yml
     measure "uv pip compile of its pip section, offline" "${compile[@]}" --offline --upgrade
+    cp -r . "$work/before-$example"
+    measure "update one package of it, offline" "$envlock" --quiet update vine --offline
+    "$envlock" --quiet update vine --to 5.0.0 --offline >/dev/null
+    measure "diff of it" "$envlock" diff "$work/before-$example" .
+    measure "why a package of it" "$envlock" why vine
+    measure "tree of it" "$envlock" tree
 done
 cd "$root"
 measure 'check the genuine quickstart' "$envlock" --quiet check "$work/genuine-quickstart/envlock.yml"

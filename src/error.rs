@@ -4,7 +4,7 @@
 //! has a stable [`ExitCode`] and, where there is something to do next, a hint. It does not
 //! print: that is [`crate::printer`].
 
-use crate::{fs, image, lock, nix, resolve, sbom, spec, store, tree};
+use crate::{exchange, fs, image, lock, nix, resolve, sbom, spec, store, tree};
 
 /// What the process returns. The numbers are documented in the README and never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,9 @@ pub enum Error {
     /// A bill of materials cannot be written.
     #[error(transparent)]
     Sbom(#[from] sbom::Error),
+    /// A format of another tool has no place for something.
+    #[error(transparent)]
+    Exchange(#[from] exchange::Error),
     /// Nix did not build.
     #[error(transparent)]
     Nix(#[from] nix::Error),
@@ -69,7 +72,7 @@ impl Error {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Spec(spec::Error::Fs(error)) if !error.is_bad_input() => ExitCode::FileSystem,
-            Self::Spec(_) | Self::Lock(_) | Self::Sbom(_) => ExitCode::BadInput,
+            Self::Spec(_) | Self::Lock(_) | Self::Sbom(_) | Self::Exchange(_) => ExitCode::BadInput,
             Self::Fs(_) => ExitCode::FileSystem,
             Self::Resolve(error) => match error {
                 resolve::Error::NoSolution { .. }
@@ -81,7 +84,9 @@ impl Error {
                 resolve::Error::Store(error) => of_store(error),
                 resolve::Error::NotCached { .. } => ExitCode::NotCached,
                 resolve::Error::Cache { .. } | resolve::Error::Fs(_) => ExitCode::FileSystem,
-                resolve::Error::SamePlace { .. } | resolve::Error::Unusable { .. } | resolve::Error::Version { .. } => ExitCode::BadInput,
+                resolve::Error::SamePlace { .. }
+                | resolve::Error::Unusable { .. }
+                | resolve::Error::Version { .. } => ExitCode::BadInput,
             },
             Self::Store(error) => of_store(error),
             Self::Tree(error) => match error {
@@ -120,6 +125,7 @@ impl Error {
             Self::Tree(error) => error.hint(),
             Self::Image(error) => error.hint(),
             Self::Nix(error) => error.hint(),
+            Self::Exchange(error) => error.hint(),
             Self::Sbom(_) => {
                 Some("lock again with `envlock convert`, which states what a bill needs".to_owned())
             }

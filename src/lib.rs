@@ -9,6 +9,7 @@ pub mod cli;
 pub mod cluster;
 pub mod commands;
 pub mod error;
+pub mod exchange;
 pub mod fs;
 pub mod http;
 pub mod image;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::common::root;
 
 /// What each module of the crate may use. A module that is not here may be used by none of them.
-const MAY_USE: [(&str, &[&str]); 18] = [
+const MAY_USE: [(&str, &[&str]); 19] = [
     ("causes", &[]),
     ("fs", &[]),
     ("json", &[]),
@@ -14,20 +14,21 @@ const MAY_USE: [(&str, &[&str]); 18] = [
     ("http", &["spec"]),
     ("lock", &["spec"]),
     ("cluster", &["json", "lock", "spec"]),
+    ("exchange", &["causes", "lock", "spec"]),
     ("sbom", &["json", "lock"]),
     ("store", &["causes", "fs", "http", "lock", "spec"]),
     ("resolve", &["causes", "fs", "http", "lock", "printer", "spec", "store"]),
     ("tree", &["causes", "fs", "lock", "spec", "store"]),
     ("image", &["cluster", "fs", "json", "lock", "spec", "store", "tree"]),
     ("nix", &["fs", "lock"]),
-    ("error", &["fs", "image", "lock", "nix", "resolve", "sbom", "spec", "store", "tree"]),
-    ("cli", &["image", "sbom", "spec"]),
+    ("error", &["exchange", "fs", "image", "lock", "nix", "resolve", "sbom", "spec", "store", "tree"]),
+    ("cli", &["exchange", "image", "sbom", "spec"]),
     ("settings", &["causes", "cli", "printer", "spec"]),
     (
         "commands",
         &[
-            "causes", "cli", "cluster", "error", "fs", "http", "image", "lock", "nix", "printer", "resolve",
-            "sbom", "settings", "spec", "store", "tree",
+            "causes", "cli", "cluster", "error", "exchange", "fs", "http", "image", "lock", "nix", "printer",
+            "resolve", "sbom", "settings", "spec", "store", "tree",
         ],
     ),
 ];

@@ -92,8 +92,11 @@ fn pair() -> Place {
     fake_channel(channel.path(), "linux-64", &old);
     env("web, tool");
     place.run(&["convert", "-o", "a"]).expect(0);
-    let new: [(&str, &str, u64, &[&str], u64); 3] =
-        [("web", "1.1", 0, &["base >=2", "extra"], 0), ("base", "2.0", 0, &[], 0), ("extra", "0.1", 0, &[], 0)];
+    let new: [(&str, &str, u64, &[&str], u64); 3] = [
+        ("web", "1.1", 0, &["base >=2", "extra"], 0),
+        ("base", "2.0", 0, &[], 0),
+        ("extra", "0.1", 0, &[], 0),
+    ];
     fake_channel(channel.path(), "linux-64", &new);
     env("web >=1.1");
     place.run(&["convert", "-o", "b"]).expect(0);
@@ -140,7 +143,8 @@ fn locks_for_different_platforms_have_nothing_in_common() {
     place.put("c/conda-lock.yml", lock);
     let ran = place.run(&["diff", "a", "c"]).expect(2);
     assert!(
-        ran.stderr.contains("a/conda-lock.yml has user (linux-64), c/conda-lock.yml has user (linux-aarch64)"),
+        ran.stderr
+            .contains("a/conda-lock.yml has user (linux-64), c/conda-lock.yml has user (linux-aarch64)"),
         "{}",
         ran.stderr
     );

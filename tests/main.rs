@@ -19,6 +19,7 @@ mod convert;
 mod credentials;
 mod determinism;
 mod examples;
+mod exchange;
 mod explaining;
 mod faults;
 mod images;

@@ -58,7 +58,7 @@ fn the_transcripts_are_true() {
     std::fs::create_dir(&programs).unwrap();
     let wrapper = programs.join("envlock");
     let script = format!(
-        "#!/bin/sh\ncase \"$1 $2\" in convert*|install*|\"image build\"|\"image verify\") exec '{0}' \"$@\" --mirror '{1}';; *) exec '{0}' \"$@\";; esac\n",
+        "#!/bin/sh\ncase \"$1 $2\" in convert*|update*|install*|\"image build\"|\"image verify\") exec '{0}' \"$@\" --mirror '{1}';; *) exec '{0}' \"$@\";; esac\n",
         env!("CARGO_BIN_EXE_envlock"),
         server.mirror()
     );

@@ -7,11 +7,8 @@ use crate::{
 
 type Record = (&'static str, &'static str, u64, &'static [&'static str], u64);
 
-const OLD: [Record; 3] = [
-    ("web", "1.0", 0, &["base >=1"], 0),
-    ("base", "1.0", 0, &[], 0),
-    ("tool", "1.0", 0, &[], 0),
-];
+const OLD: [Record; 3] =
+    [("web", "1.0", 0, &["base >=1"], 0), ("base", "1.0", 0, &[], 0), ("tool", "1.0", 0, &[], 0)];
 const NEW: [Record; 6] = [
     OLD[0],
     OLD[1],

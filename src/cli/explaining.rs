@@ -35,7 +35,9 @@ pub struct Why {
 
 /// `envlock tree`.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  envlock tree --depth 1\n  envlock tree celery\n  envlock tree openssl --invert")]
+#[command(
+    after_help = "Examples:\n  envlock tree --depth 1\n  envlock tree celery\n  envlock tree openssl --invert"
+)]
 pub struct Tree {
     /// Begin with these packages instead of those that the environment file asks for
     #[arg(value_name = "PACKAGE")]

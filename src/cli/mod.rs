@@ -1,6 +1,7 @@
 //! What can be typed: the command line, and nothing about what it means.
 
 mod artifacts;
+mod exchange;
 mod explaining;
 mod image;
 mod installing;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use artifacts::{Bundle, BundleCommand, Cache, CacheCommand, Fetch};
+pub use exchange::{Export, Import};
 pub use explaining::{Choice, Diff, Tree, Why};
 pub use image::{
     Image, ImageBuild, ImageCommand, ImageDiff, ImageIndex, ImageInspect, ImagePush, ImageVerify, Render,
@@ -88,6 +90,10 @@ pub enum Command {
     Why(Why),
     /// Show what the packages of a lock need
     Tree(Tree),
+    /// Write a lock in the format of another tool
+    Export(Export),
+    /// Make conda-lock.yml and envlock.nix of a lock that another tool has made
+    Import(Import),
     /// Install a locked environment into a prefix: the same bytes everywhere
     Install(Install),
     /// Compare a prefix, byte for byte, with what its lock says

@@ -25,11 +25,13 @@ use crate::{
 pub(super) fn diff(arguments: &Diff, settings: &Settings, printer: &Printer) -> Result<ExitCode, Error> {
     let first = Locked::load(&arguments.first)?.with_dependencies()?;
     let second = Locked::load(&arguments.second)?.with_dependencies()?;
-    let wanted = arguments.platform.as_deref().map(parse_platform).transpose().map_err(|(message, hint)| {
-        Error::from(spec::Error::usage(format!("--platform: {message}"), hint))
-    })?;
+    let wanted =
+        arguments.platform.as_deref().map(parse_platform).transpose().map_err(|(message, hint)| {
+            Error::from(spec::Error::usage(format!("--platform: {message}"), hint))
+        })?;
     let pairs = pairs(&first, &second, wanted)?;
-    let comparisons: Vec<_> = pairs.iter().map(|(name, platform, a, b)| compare(name, *platform, a, b)).collect();
+    let comparisons: Vec<_> =
+        pairs.iter().map(|(name, platform, a, b)| compare(name, *platform, a, b)).collect();
     let licenses = Licenses::open(settings);
     if arguments.json {
         let comparisons: Vec<_> = comparisons.iter().map(|it| it.as_json(&licenses)).collect();
@@ -65,7 +67,8 @@ type Pair<'a> = (&'a str, Subdir, LockedPlatform, LockedPlatform);
 fn pairs<'a>(first: &'a Locked, second: &'a Locked, wanted: Option<Subdir>) -> Result<Vec<Pair<'a>>, Error> {
     let keys = |locked: &'a Locked| -> BTreeSet<(&'a str, Subdir)> {
         let environments = locked.environments.iter();
-        let all = environments.flat_map(|it| it.platforms.keys().map(|platform| (it.name.as_str(), *platform)));
+        let all =
+            environments.flat_map(|it| it.platforms.keys().map(|platform| (it.name.as_str(), *platform)));
         all.filter(|(_, platform)| wanted.is_none_or(|wanted| wanted == *platform)).collect()
     };
     let (ours, theirs) = (keys(first), keys(second));
@@ -76,7 +79,8 @@ fn pairs<'a>(first: &'a Locked, second: &'a Locked, wanted: Option<Subdir>) -> R
             let file = locked.files.first().map(|file| file.display().to_string()).unwrap_or_default();
             format!("{file} has {}", if names.is_empty() { "nothing".to_owned() } else { names })
         };
-        let message = format!("the locks have nothing in common: {}, {}", said(first, &ours), said(second, &theirs));
+        let message =
+            format!("the locks have nothing in common: {}, {}", said(first, &ours), said(second, &theirs));
         return Err(spec::Error::usage(message, "compare locks for the same platform").into());
     }
     let of = |locked: &Locked, (name, platform): (&str, Subdir)| {

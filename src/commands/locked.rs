@@ -141,17 +141,19 @@ impl Locked {
         Ok(self)
     }
 
-    /// With what packages depend on, as the `conda-lock.yml` files beside an `envlock.nix` state it, which has no place for
-    /// that. Where there is no such file, nothing is known.
+    /// With channels and with what packages depend on, as the `conda-lock.yml` files beside an `envlock.nix` state them: it
+    /// has no place for that. Where there is no such file, nothing is known.
     pub(super) fn with_dependencies(mut self) -> Result<Self, Error> {
         for environment in &mut self.environments {
-            let is_known = |it: &LockedPlatform| it.packages.iter().any(|package| !package.dependencies.is_empty());
+            let is_known =
+                |it: &LockedPlatform| it.packages.iter().any(|package| !package.dependencies.is_empty());
             if environment.platforms.values().any(is_known) {
                 continue;
             }
             let path = self.directory.join(lock::file_name(&environment.name));
             let Some(text) = fs::read_own(&path)? else { continue };
             let stated = conda_lock::read(&path, &environment.name, &text)?;
+            environment.channels = stated.channels;
             for (platform, locked) in &mut environment.platforms {
                 if let Some(stated) = stated.platforms.get(platform) {
                     take_dependencies(&stated.packages, &mut locked.packages);
@@ -184,21 +186,26 @@ impl Locked {
         Ok(())
     }
 
-    /// One environment (the lock's own, or the user environment) on one platform (this machine's).
+    /// One environment: the lock's own, or the user environment.
+    pub(super) fn environment(&self, name: Option<&str>) -> Result<&LockedEnvironment, Error> {
+        let found = match name {
+            None => self.environments.first(),
+            Some(name) => self.environments.iter().find(|it| it.name == name),
+        };
+        found.ok_or_else(|| {
+            let known: Vec<_> = self.environments.iter().map(|it| it.name.as_str()).collect();
+            let message = format!("the lock has no environment `{}`", name.unwrap_or(USER));
+            spec::Error::usage(message, format!("it has {}", known.join(", "))).into()
+        })
+    }
+
+    /// One environment on one platform (this machine's).
     pub(super) fn choose(
         &self,
         environment: Option<&str>,
         platform: Option<&str>,
     ) -> Result<Chosen<'_>, Error> {
-        let found = match environment {
-            None => self.environments.first(),
-            Some(name) => self.environments.iter().find(|it| it.name == name),
-        };
-        let found = found.ok_or_else(|| {
-            let known: Vec<_> = self.environments.iter().map(|it| it.name.as_str()).collect();
-            let message = format!("the lock has no environment `{}`", environment.unwrap_or(USER));
-            spec::Error::usage(message, format!("it has {}", known.join(", ")))
-        })?;
+        let found = self.environment(environment)?;
         let platform = platform_of(found, platform)?;
         let locked = &found.platforms[&platform];
         Ok(Chosen {
@@ -301,17 +308,26 @@ fn platform_of(environment: &LockedEnvironment, wanted: Option<&str>) -> Result<
     Err(spec::Error::usage(message, format!("it is locked for {}", known())).into())
 }
 
+/// Refuses a lock with a password in it.
+pub(super) fn check_credentials(file: &Path, environment: &LockedEnvironment) -> Result<(), Error> {
+    let mut packages = environment.platforms.values().flat_map(|locked| &locked.packages);
+    match packages.find(|package| spec::channel::redact(&package.url) != package.url) {
+        Some(package) => {
+            let message = format!("{}: the URL of {} holds credentials", file.display(), package.name);
+            let hint = "lock anew with envlock, which keeps them in ~/.netrc or in environment variables";
+            Err(spec::Error::usage(message, hint).into())
+        }
+        None => Ok(()),
+    }
+}
+
 /// A lock that was made elsewhere may lack a sha256, have what is none, or hold a password.
 fn check_packages(file: &Path, environment: &LockedEnvironment) -> Result<(), Error> {
-    let packages = || environment.platforms.values().flat_map(|locked| &locked.packages);
-    if let Some(package) = packages().find(|package| spec::channel::redact(&package.url) != package.url) {
-        let message = format!("{}: the URL of {} holds credentials", file.display(), package.name);
-        let hint = "lock anew with envlock, which keeps them in ~/.netrc or in environment variables";
-        return Err(spec::Error::usage(message, hint).into());
-    }
+    check_credentials(file, environment)?;
+    let mut packages = environment.platforms.values().flat_map(|locked| &locked.packages);
     let is_hash =
         |text: &str| text.len() == 64 && text.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'));
-    match packages().find(|package| !is_hash(&package.sha256)) {
+    match packages.find(|package| !is_hash(&package.sha256)) {
         Some(package) => Err(lock::Error {
             path: file.to_path_buf(),
             message: format!("the sha256 of {} is `{}`, which is none", package.name, package.sha256),

@@ -12,7 +12,8 @@ use crate::{
     fs,
     http::Network,
     lock::{
-        self, Kind, Lock, LockedChannel, LockedEnvironment, LockedPlatform, Package, content_hash, fingerprint,
+        self, Kind, Lock, LockedChannel, LockedEnvironment, LockedPlatform, Package, content_hash,
+        fingerprint,
         format::{conda_lock, nix},
         model,
     },
@@ -46,7 +47,8 @@ pub(super) struct Draft {
     pub(super) lock: Lock,
     /// The outputs by name.
     files: Vec<(String, Vec<u8>)>,
-    used: Recorded,
+    /// What it was resolved with, if it was.
+    used: Option<Recorded>,
 }
 
 /// What was written.
@@ -59,7 +61,11 @@ pub(super) struct Outcome {
 }
 
 /// Resolves everything at once.
-pub(super) fn resolve(mut request: Request<'_>, settings: &Settings, printer: &Printer) -> Result<Draft, Error> {
+pub(super) fn resolve(
+    mut request: Request<'_>,
+    settings: &Settings,
+    printer: &Printer,
+) -> Result<Draft, Error> {
     let (inputs, directory) = (request.inputs, request.directory);
     let mirrors = super::network::mirrors(request.mirrors, &inputs.alias, settings)?;
     let network = network(inputs, &mirrors, request.offline, settings, printer);
@@ -114,20 +120,25 @@ pub(super) fn resolve(mut request: Request<'_>, settings: &Settings, printer: &P
     runtime.shutdown_background();
     report(&solved, &packages, printer);
 
-    let mut lock = assemble(inputs, request.stated, input_hash, &solved, packages, settings, directory);
-    let mut files: Vec<(String, Vec<u8>)> = Vec::new();
-    for environment in &lock.environments {
-        let (name, text) = (lock::file_name(&environment.name), conda_lock::write(environment));
-        lock.files.insert(name.clone(), conda_lock::digest(&text));
-        files.push((name, text.into_bytes()));
-    }
-    // Last, because it states the hashes of all the others.
-    files.push((lock::NIX_FILE.to_owned(), nix::write(&lock).into_bytes()));
+    let lock = assemble(inputs, request.stated, input_hash, &solved, packages, settings, directory);
     let used = Recorded { metadata: resolve::fingerprints(&solved), answers: pins(&lock) };
-    Ok(Draft { lock, files, used })
+    Ok(Draft { used: Some(used), ..Draft::of(lock) })
 }
 
 impl Draft {
+    /// The outputs of a lock.
+    pub(super) fn of(mut lock: Lock) -> Self {
+        let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+        for environment in &lock.environments {
+            let (name, text) = (lock::file_name(&environment.name), conda_lock::write(environment));
+            lock.files.insert(name.clone(), conda_lock::digest(&text));
+            files.push((name, text.into_bytes()));
+        }
+        // Last, because it states the hashes of all the others.
+        files.push((lock::NIX_FILE.to_owned(), nix::write(&lock).into_bytes()));
+        Self { lock, files, used: None }
+    }
+
     /// Writes everything together, and says so.
     pub(super) fn write(
         self,
@@ -136,7 +147,9 @@ impl Draft {
         printer: &Printer,
     ) -> Result<Outcome, Error> {
         let changed = !fs::write_together(directory, &self.files)?.is_empty();
-        if let Err(error) = resolve::record(&settings.cache, &self.lock.input_hash, &self.used) {
+        if let Some(used) = &self.used
+            && let Err(error) = resolve::record(&settings.cache, &self.lock.input_hash, used)
+        {
             // The lock is written and right; only a later --frozen-metadata misses this.
             printer.warning(crate::causes::chain(&error));
         }

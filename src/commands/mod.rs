@@ -5,9 +5,11 @@ mod cache;
 mod check;
 mod convert;
 mod diff;
+mod export;
 mod fetch;
 mod generate;
 mod image;
+mod import;
 mod init;
 mod install;
 mod locked;
@@ -47,6 +49,8 @@ pub fn run(cli: &Cli, settings: &Settings, printer: &Printer) -> ExitCode {
         Command::Diff(arguments) => (diff::diff(arguments, settings, printer), arguments.json),
         Command::Why(arguments) => (why::why(arguments, printer), arguments.json),
         Command::Tree(arguments) => (tree::tree(arguments, printer), arguments.json),
+        Command::Export(arguments) => (export::export(arguments, printer), false),
+        Command::Import(arguments) => (import::import(arguments, settings, printer), false),
         Command::Install(arguments) => (install::install(arguments, settings, printer), arguments.json),
         Command::Verify(arguments) => (verify::verify(arguments, settings, printer), arguments.json),
         Command::Run(arguments) => (run::run(arguments, settings, printer), false),

@@ -119,7 +119,8 @@ fn pins(before: &Lock, arguments: &Update) -> Result<BTreeMap<String, Pins>, Err
                 platforms.flat_map(|it| &it.packages).map(|package| package.name.as_str()).collect();
             let hint = match spec::nearest(name, known) {
                 Some(alike) => format!("did you mean `{alike}`?"),
-                None => "what is new is asked for in the environment file, and locked by `envlock convert`".to_owned(),
+                None => "what is new is asked for in the environment file, and locked by `envlock convert`"
+                    .to_owned(),
             };
             return Err(spec::Error::usage(format!("the lock has no package `{name}`"), hint).into());
         }

@@ -148,8 +148,14 @@ fn why(key: Key, found: (Option<usize>, Option<usize>), old: &Side, new: &Side) 
 fn own_needs(found: (Option<usize>, Option<usize>), old: &Side, new: &Side) -> Option<String> {
     let (before, after) = (found.0?, found.1?);
     let needs = |side: &Side, it: usize| -> Vec<(String, String, String)> {
-        let needs = side.graph.needs(it).iter().map(|(needed, requirement)| (side.graph.package(*needed), requirement));
-        needs.map(|(needed, text)| (needed.name.clone(), needed.version.clone(), (*text).to_owned())).collect()
+        let needs = side
+            .graph
+            .needs(it)
+            .iter()
+            .map(|(needed, requirement)| (side.graph.package(*needed), requirement));
+        needs
+            .map(|(needed, text)| (needed.name.clone(), needed.version.clone(), (*text).to_owned()))
+            .collect()
     };
     let now = needs(new, after);
     let is_other = |(name, version, requirement): &&(String, String, String)| {
@@ -207,23 +213,37 @@ mod tests {
             let package = package(name, dependencies);
             Package { version: "2.0".to_owned(), size: Some(20), ..package }
         };
-        let before = locked(&["a", "gone"], vec![package("a", &["b"]), package("b", &[]), package("gone", &["c"]), package("c", &[])]);
+        let before = locked(
+            &["a", "gone"],
+            vec![package("a", &["b"]), package("b", &[]), package("gone", &["c"]), package("c", &[])],
+        );
         let mut needs_more = newer("a", &["b", "d"]);
         needs_more.dependencies.insert("b".to_owned(), ">=2".to_owned());
         let after = locked(&["a>=2"], vec![needs_more, newer("b", &[]), newer("d", &[])]);
-        let told = changes(&before, &after).iter().map(|change| {
-            let version = |package: Option<&Package>| package.map_or("-", |it| it.version.as_str()).to_owned();
-            let (before, after) = (version(change.before), version(change.after));
-            let growth = change.growth().unwrap();
-            format!("{} {before} {after} {growth}: {}", change.package.name, change.why.as_deref().unwrap())
-        }).collect::<Vec<_>>();
-        assert_eq!(told, [
-            "a 1.0 2.0 3: asked for: `a>=2`, before `a`",
-            "b 1.0 2.0 3: needed by a 2.0 (>=2)",
-            "c 1.0 - -17: nothing needs it any more",
-            "d - 2.0 20: needed by a 2.0",
-            "gone 1.0 - -17: no longer asked for: `gone`",
-        ]);
+        let told = changes(&before, &after)
+            .iter()
+            .map(|change| {
+                let version =
+                    |package: Option<&Package>| package.map_or("-", |it| it.version.as_str()).to_owned();
+                let (before, after) = (version(change.before), version(change.after));
+                let growth = change.growth().unwrap();
+                format!(
+                    "{} {before} {after} {growth}: {}",
+                    change.package.name,
+                    change.why.as_deref().unwrap()
+                )
+            })
+            .collect::<Vec<_>>();
+        assert_eq!(
+            told,
+            [
+                "a 1.0 2.0 3: asked for: `a>=2`, before `a`",
+                "b 1.0 2.0 3: needed by a 2.0 (>=2)",
+                "c 1.0 - -17: nothing needs it any more",
+                "d - 2.0 20: needed by a 2.0",
+                "gone 1.0 - -17: no longer asked for: `gone`",
+            ]
+        );
         assert_eq!(changes(&after, &after), []);
     }
 

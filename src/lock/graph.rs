@@ -94,6 +94,25 @@ impl<'a> Graph<'a> {
         &self.needed_by[package]
     }
 
+    /// All packages, each after what it needs as far as there is no circle; by name otherwise.
+    pub fn needs_first(&self) -> Vec<usize> {
+        let mut order = Vec::with_capacity(self.packages.len());
+        let mut seen = vec![false; self.packages.len()];
+        for first in 0..self.packages.len() {
+            // A package is on the stack twice: before what it needs, and after it.
+            let mut open = vec![(first, false)];
+            while let Some((package, is_ready)) = open.pop() {
+                if is_ready {
+                    order.push(package);
+                } else if !std::mem::replace(&mut seen[package], true) {
+                    open.push((package, true));
+                    open.extend(self.needs[package].iter().rev().map(|(needed, _)| (*needed, false)));
+                }
+            }
+        }
+        order
+    }
+
     /// The shortest way to a package from every root that leads to it; the shortest ones first. Each step has the
     /// requirement that the step before it states.
     pub fn chains(&self, target: usize) -> Vec<Vec<Need<'a>>> {
@@ -144,10 +163,12 @@ impl<'a> Index<'a> {
     /// The package that a stated requirement names.
     fn asked_for(&self, spec: &str) -> Option<usize> {
         if let Some(line) = spec.strip_prefix("pip: ") {
-            let end = line.find(|c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c)).unwrap_or(line.len());
+            let end =
+                line.find(|c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c)).unwrap_or(line.len());
             let (name, rest) = line.split_at(end);
             // `git+https://…` and `wheels/a.whl` begin with no name.
-            let is_name = rest.is_empty() || rest.starts_with([' ', '[', '(', '<', '>', '=', '!', '~', ';', '@']);
+            let is_name =
+                rest.is_empty() || rest.starts_with([' ', '[', '(', '<', '>', '=', '!', '~', ';', '@']);
             return self.find(Kind::Wheel.manager(), &normalised(name)).filter(|_| is_name);
         }
         if spec.contains("://") {
@@ -188,7 +209,8 @@ mod tests {
 
     #[test]
     fn the_shortest_way_from_every_root() {
-        let packages = [package("a", &["b", "d"]), package("b", &["c"]), package("c", &["d"]), package("d", &["a"])];
+        let packages =
+            [package("a", &["b", "d"]), package("b", &["c"]), package("c", &["d"]), package("d", &["a"])];
         assert_eq!(chains(&packages, &["a", "b=1.0"], "d"), ["a > d", "b > c > d"]);
         assert_eq!(chains(&packages, &["channel::a >=1"], "a"), ["a"]);
     }
@@ -196,10 +218,10 @@ mod tests {
     #[test]
     fn conda_answers_for_pypi() {
         let packages = [package("pytorch", &["mkl"]), package("mkl", &[]), wheel("lightning", &["torch"])];
-        assert_eq!(chains(&packages, &["pytorch", "pip: Lightning[extra]>=2"], "mkl"), [
-            "pytorch > mkl",
-            "lightning > pytorch > mkl"
-        ]);
+        assert_eq!(
+            chains(&packages, &["pytorch", "pip: Lightning[extra]>=2"], "mkl"),
+            ["pytorch > mkl", "lightning > pytorch > mkl"]
+        );
     }
 
     #[test]
@@ -207,8 +229,18 @@ mod tests {
         let packages = [package("a", &["b"]), package("b", &["a"]), wheel("c", &["d"]), wheel("d", &[])];
         let specs = ["pip: git+https://h/c.git".to_owned(), "pip: ./d-1.0.whl".to_owned()];
         let graph = Graph::new(&packages, &specs);
-        let roots: Vec<_> = graph.roots().map(|(it, specs)| (graph.package(it).name.as_str(), specs.len())).collect();
+        let roots: Vec<_> =
+            graph.roots().map(|(it, specs)| (graph.package(it).name.as_str(), specs.len())).collect();
         assert_eq!(roots, [("a", 0), ("c", 0)]);
+    }
+
+    #[test]
+    fn what_is_needed_comes_first() {
+        let packages =
+            [package("a", &["c", "b"]), package("b", &["c"]), package("c", &["a"]), package("d", &[])];
+        let graph = Graph::new(&packages, &[]);
+        let names: Vec<_> = graph.needs_first().into_iter().map(|it| packages[it].name.as_str()).collect();
+        assert_eq!(names, ["c", "b", "a", "d"]);
     }
 
     #[test]

@@ -44,7 +44,11 @@ pub struct Demand {
 impl Demand {
     /// The requirement that says so, without the name.
     pub fn requirement(&self) -> String {
-        if self.version.ends_with('*') && !self.pypi { self.version.clone() } else { format!("=={}", self.version) }
+        if self.version.ends_with('*') && !self.pypi {
+            self.version.clone()
+        } else {
+            format!("=={}", self.version)
+        }
     }
 }
 

@@ -58,6 +58,8 @@ struct Entry {
 struct Hash {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     md5: Option<String>,
+    /// Empty where another tool has left it out.
+    #[serde(default)]
     sha256: String,
 }
 

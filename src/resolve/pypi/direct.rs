@@ -180,7 +180,8 @@ impl Locator<'_> {
     fn git(&self, line: &PipLine, place: &Git) -> Result<(String, Artifact), Error> {
         let Git { repository, .. } = place;
         let (reference, subdirectory) = (place.reference.as_deref(), place.subdirectory.as_deref());
-        let key_of = |reference: &str| format!("{repository}@{reference}#{}", subdirectory.unwrap_or_default());
+        let key_of =
+            |reference: &str| format!("{repository}@{reference}#{}", subdirectory.unwrap_or_default());
         let key = key_of(reference.unwrap_or_default());
         // What a commit is never changes; a branch is asked for anew.
         if (self.offline || reference.is_some_and(is_commit))

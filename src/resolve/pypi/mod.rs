@@ -148,7 +148,8 @@ impl PypiResolver<'_> {
         keep_commits(&mut wanted, job.pins);
         let located = self.locate(&mut wanted, &target).await?;
         let mut replaced = replace_roots(&job, reading, &wanted, &located, &mut facts)?;
-        let session = Session::open(self, &wanted, &facts, options, &target, (&key, job.pins), waiting).await?;
+        let session =
+            Session::open(self, &wanted, &facts, options, &target, (&key, job.pins), waiting).await?;
         let chosen = loop {
             match session.attempt(&wanted, &located, &facts).await {
                 Ok(chosen) => break chosen,

@@ -13,8 +13,8 @@ use uv_distribution::{ArchiveMetadata, Metadata, Reporter};
 use uv_distribution_filename::SourceDistExtension;
 use uv_distribution_types::{
     BuiltDist, Dist, DistributionMetadata, File, FileLocation, HashComparison, IndexMetadata, IndexUrl,
-    InstalledDist, Name, PrioritizedDist, RegistryBuiltDist, RegistrySourceDist, RequestedDist, Requirement, RequirementSource, SourceDist,
-    SourceDistCompatibility, VersionOrUrlRef,
+    InstalledDist, Name, PrioritizedDist, RegistryBuiltDist, RegistrySourceDist, RequestedDist, Requirement,
+    RequirementSource, SourceDist, SourceDistCompatibility, VersionOrUrlRef,
 };
 use uv_normalize::PackageName;
 use uv_pep440::{Version, VersionSpecifier, VersionSpecifiers};
@@ -210,7 +210,8 @@ impl ResolverProvider for Provider<'_> {
                     return Ok(MetadataResponse::Error(requested, Arc::new(said)));
                 }
             },
-            _ => match self.inner.get_or_build_wheel_metadata(&kept_wheel(dist, self.pins, self.tags)).await? {
+            _ => match self.inner.get_or_build_wheel_metadata(&kept_wheel(dist, self.pins, self.tags)).await?
+            {
                 MetadataResponse::Found(found) => MetadataResponse::Found(self.settle(found.metadata).into()),
                 other => match &version {
                     Some(version) => match self.repaired(dist, version).await {

@@ -20,12 +20,12 @@ use uv_distribution_types::{
 use uv_normalize::{ExtraName, PackageName};
 use uv_pep440::{Version, VersionSpecifier, VersionSpecifiers};
 use uv_pep508::MarkerTree;
-use uv_resolver::{
-    AllowedYanks, DefaultResolverProvider, DependencyMode, ExcludeNewer, Exclusions, FlatIndex, InMemoryIndex,
-    Manifest, NoSolutionError, OptionsBuilder, Preference, Preferences, Prerelease, PrereleaseMode, PythonRequirement, ResolveError, Resolver,
-    ResolverEnvironment,
-};
 use uv_requirements_txt::{RequirementEntry, RequirementsTxtRequirement};
+use uv_resolver::{
+    AllowedYanks, DefaultResolverProvider, DependencyMode, ExcludeNewer, Exclusions, FlatIndex,
+    InMemoryIndex, Manifest, NoSolutionError, OptionsBuilder, Preference, Preferences, Prerelease,
+    PrereleaseMode, PythonRequirement, ResolveError, Resolver, ResolverEnvironment,
+};
 use uv_types::{EmptyInstalledPackages, HashStrategy};
 
 use super::{
@@ -325,7 +325,8 @@ fn given(
 /// A package of an earlier answer as one that uv prefers to others of its name.
 fn preference(pin: &Pin) -> Option<Preference> {
     let requirement = uv_pep508::Requirement::from_str(&format!("{}=={}", pin.name, pin.version)).ok()?;
-    let entry = RequirementEntry { requirement: RequirementsTxtRequirement::Named(requirement), hashes: Vec::new() };
+    let entry =
+        RequirementEntry { requirement: RequirementsTxtRequirement::Named(requirement), hashes: Vec::new() };
     Preference::from_entry(entry).ok()?
 }
 
@@ -339,11 +340,7 @@ fn demanded(demand: &Demand) -> Result<Requirement, Error> {
     Ok(registry(&name, &[], specifiers))
 }
 
-fn registry(
-    name: &PackageName,
-    extras: &[ExtraName],
-    specifier: VersionSpecifiers,
-) -> Requirement {
+fn registry(name: &PackageName, extras: &[ExtraName], specifier: VersionSpecifiers) -> Requirement {
     Requirement {
         name: name.clone(),
         extras: extras.into(),

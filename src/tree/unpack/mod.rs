@@ -122,7 +122,9 @@ pub(super) fn unpack(package: &Package, cache: &Path, files: &Files, anew: bool)
     let unpacked = Unpacked { format: FORMAT, members, about, size };
     unpacked.check_identity(package)?;
     // Texts and numbers always serialise.
-    files.scratch().publish(&path(cache, package), serde_json::to_string(&unpacked).unwrap_or_default().as_bytes())?;
+    files
+        .scratch()
+        .publish(&path(cache, package), serde_json::to_string(&unpacked).unwrap_or_default().as_bytes())?;
     Ok(unpacked)
 }
 

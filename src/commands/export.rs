@@ -1,0 +1,57 @@
+//! `envlock export`: a lock in the format of another tool.
+
+use super::locked::Locked;
+use crate::{
+    cli::Export,
+    error::{Error, ExitCode},
+    exchange::{self, Format, Subject},
+    fs,
+    lock::Kind,
+    printer::Printer,
+};
+
+/// Runs the command.
+pub(super) fn export(arguments: &Export, printer: &Printer) -> Result<ExitCode, Error> {
+    let choice = &arguments.choice;
+    let locked = Locked::load(&choice.lock)?.with_dependencies()?;
+    let environment = locked.environment(choice.environment.as_deref())?;
+    let chosen = if arguments.format == Format::Pixi && choice.platform.is_none() {
+        None
+    } else {
+        Some(locked.choose(choice.environment.as_deref(), choice.platform.as_deref())?.platform)
+    };
+    let platforms: Vec<_> = environment
+        .platforms
+        .iter()
+        .filter(|(platform, _)| chosen.is_none_or(|chosen| chosen == **platform))
+        .map(|(platform, locked)| (*platform, locked.packages.as_slice()))
+        .collect();
+    let kinds: Vec<_> = platforms.iter().flat_map(|it| it.1).map(|package| package.kind).collect();
+    tell_what_is_left_out(arguments.format, &kinds, printer);
+    let subject = Subject { environment: &environment.name, channels: &environment.channels, platforms };
+    let text = exchange::write(&subject, arguments.format)?;
+    match &arguments.output {
+        None => printer.raw(text.as_bytes())?,
+        Some(path) => {
+            fs::write_own(path, text.as_bytes())?;
+            printer.note(format_args!("wrote {}", path.display()));
+        }
+    }
+    Ok(ExitCode::Success)
+}
+
+/// Says what a format has no place for.
+fn tell_what_is_left_out(format: Format, kinds: &[Kind], printer: &Printer) {
+    let conda = kinds.iter().filter(|kind| **kind == Kind::Conda).count();
+    let pypi = kinds.len() - conda;
+    match format {
+        Format::Explicit if pypi > 0 => printer.warning(format_args!(
+            "{pypi} packages of PyPI are comments in the list: `envlock export --format requirements` has them for pip"
+        )),
+        Format::Pylock | Format::Requirements if conda > 0 => printer.note(format_args!(
+            "{conda} conda packages are not in it: `envlock export --format explicit` has them"
+        )),
+        Format::Environment => printer.note("it has no hashes: conda-lock.yml has them"),
+        _ => {}
+    }
+}
