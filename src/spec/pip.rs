@@ -12,7 +12,7 @@ use std::{
     sync::Arc,
 };
 
-use pep508_rs::{Requirement, VerbatimUrl};
+use pep508_rs::{Requirement, Scheme, VerbatimUrl, split_scheme};
 
 use super::{Position, Problem, nearest};
 use crate::fs;
@@ -277,6 +277,14 @@ fn is_location(text: &str) -> bool {
 }
 
 fn parse_requirement(text: &str) -> Result<Requirement<VerbatimUrl>, String> {
+    // Whether pep508_rs takes a path here depends on the features that it was built with.
+    let place = text.split(';').next().and_then(|text| text.split_once('@'));
+    let place = place.and_then(|(_, place)| place.split_whitespace().next()).filter(|it| !it.contains("${"));
+    if let Some(place) = place
+        && split_scheme(place).and_then(|(scheme, _)| Scheme::parse(scheme)).is_none()
+    {
+        return Err(format!("`{place}` is no URL that pip reads"));
+    }
     Requirement::from_str(text).map_err(|error| {
         // The first line is the reason; pep508_rs draws the place below it.
         error.to_string().lines().next().unwrap_or_default().to_owned()
