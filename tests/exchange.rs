@@ -117,6 +117,32 @@ print(json.dumps({name: file.hashes["sha256"] for name, file in files.items()}))
 }
 
 #[test]
+fn an_archive_of_any_name_is_one_in_a_pylock() {
+    let Some(python) = python() else { return };
+    let mut project = Project::new();
+    // As a forge names what it packs of a tag.
+    let archive = crate::common::index::sdist(
+        "arch",
+        "1.0",
+        &[("PKG-INFO", "Metadata-Version: 1.1\nName: arch\nVersion: 1.0\n")],
+    );
+    project.index.add("arch", "v1.0.tar.gz", &archive);
+    let server = project.index.json().serve(&[]);
+    let line = format!("arch @ {}/index/files/v1.0.tar.gz", server.url);
+    project.env(&server, "python=3.11, pip", &[&line]);
+    let place = &project.place;
+    place.run(&["convert"]).expect(0);
+    export(place, "pylock", "pylock.toml");
+    let script = r#"
+import tomllib
+from packaging.pylock import Pylock
+(package,) = Pylock.from_dict(tomllib.load(open(path, "rb"))).packages
+print(json.dumps({package.name: package.archive.hashes["sha256"]}))
+"#;
+    assert_eq!(read(&python, script, place, "pylock.toml"), serde_json::Value::from(hashes(place, "pip")));
+}
+
+#[test]
 fn requirements_are_what_pip_takes() {
     let Some(python) = python() else { return };
     let mut project = Project::new();
@@ -186,9 +212,20 @@ fn what_has_no_place_in_a_format_is_said() {
     let ran = place.run(&["export", "--format", "requirements"]).expect(2);
     assert!(ran.stderr.contains("tree has no place in requirements.txt"), "{}", ran.stderr);
     assert_eq!(ran.stdout, "");
-    for (format, text) in [("pylock", "path = \"tree\""), ("environment", "./tree"), ("pixi", "tree")] {
+    for (format, text) in
+        [("pylock", "path = \"tree\""), ("environment", "./tree"), ("pixi", "- pypi: ./tree")]
+    {
         let ran = place.run(&["export", "--format", format]).expect(0);
         assert!(ran.stdout.contains(text), "{format}: {}", ran.stdout);
+    }
+    // Seen from where it is written.
+    place.run(&["export", "--format", "pylock", "-o", "locks/pylock.toml"]).expect(0);
+    assert!(place.read("locks/pylock.toml").contains("path = \"../tree\""));
+    // Neither needs nor channels are in envlock.nix.
+    std::fs::remove_file(place.path().join("conda-lock.yml")).unwrap();
+    for format in ["pixi", "explicit", "environment"] {
+        let ran = place.run(&["export", "--format", format]).expect(2);
+        assert!(ran.stderr.contains("conda-lock.yml"), "{format}: {}", ran.stderr);
     }
     let ran = place.run(&["export", "--format", "toml"]).expect(2);
     assert!(ran.stderr.contains("possible values: explicit, pixi, pylock"), "{}", ran.stderr);
@@ -297,6 +334,36 @@ fn a_lock_of_conda_lock_without_sha256_is_completed() {
 }
 
 #[test]
+fn credentials_stay_variables() {
+    let place = with_packages();
+    let lock = place.read("conda-lock.yml");
+    let channel = lock.split("- url: ").nth(1).unwrap().split_whitespace().next().unwrap();
+    let theirs = lock
+        .replace(channel, "https://h/t/${TOKEN}/c")
+        .replace("used_env_vars: []", "used_env_vars: [TOKEN]");
+    place.put("theirs/conda-lock.yml", &theirs);
+    place.run(&["import", "theirs/conda-lock.yml", "-o", "ours", "--offline"]).expect(0);
+    let ours = place.read("ours/conda-lock.yml");
+    assert_eq!(ours.matches("https://h/t/${TOKEN}/c").count(), 3, "{ours}");
+    assert!(!place.read("ours/envlock.nix").contains("TOKEN"));
+}
+
+#[test]
+fn paths_of_a_lock_are_found_from_its_import() {
+    let project = Project::new();
+    let place = &project.place;
+    place.put("wheels/tool-1.0-py3-none-any.whl", crate::common::index::wheel("tool", "1.0", &[]));
+    project.env_without_index("python=3.11, pip", &["./wheels/tool-1.0-py3-none-any.whl"]);
+    place.run(&["convert", "-o", "locks"]).expect(0);
+    place.run(&["import", "locks/conda-lock.yml", "-o", "back"]).expect(0);
+    let lock: serde_yaml::Value = serde_yaml::from_str(&place.read("back/conda-lock.yml")).unwrap();
+    let tool = lock["package"].as_sequence().unwrap().iter().find(|it| it["name"] == "tool").unwrap();
+    assert_eq!(tool["url"], "file:../wheels/tool-1.0-py3-none-any.whl");
+    place.run(&["export", "--format", "pylock", "--lock", "back", "-o", "pylock.toml"]).expect(0);
+    assert!(place.read("pylock.toml").contains("path = \"wheels/tool-1.0-py3-none-any.whl\""));
+}
+
+#[test]
 fn what_cannot_be_imported_is_said_and_nothing_is_written() {
     let place = with_packages();
     let before = place.files();
@@ -313,6 +380,8 @@ fn what_cannot_be_imported_is_said_and_nothing_is_written() {
             "it is for osx-64, and has packages for linux-64",
         ),
         ("version: 6\nenvironments:\n  default: [\n", "pixi.lock"),
+        ("@EXPLICIT\nhttps://u:pw@h:99999/c/linux-64/a-1.0-0.conda\n", "holds credentials"),
+        ("@EXPLICIT\nhttps://h/c/linux-64/..%2F..%2Fx-1.0-h0_0.conda\n", "x-1.0-h0_0.conda"),
     ];
     for (text, said) in cases {
         place.put("elsewhere/pixi.lock", text);
@@ -321,6 +390,46 @@ fn what_cannot_be_imported_is_said_and_nothing_is_written() {
         assert!(!ran.stderr.contains("pw"), "{}", ran.stderr);
         assert!(!place.path().join("x").exists());
     }
+    // Of conda-lock's format, each wrong in one way.
+    let lock = place.read("conda-lock.yml");
+    let twice = lock[lock.find("package:\n").unwrap() + "package:\n".len()..].to_owned();
+    let hash = lock.split("sha256: ").nth(1).unwrap().split_whitespace().next().unwrap();
+    let channel = lock.split("- url: ").nth(1).unwrap().split_whitespace().next().unwrap();
+    let cases = [
+        (lock.replace(channel, "https://bob:pw@h/c"), "holds credentials"),
+        (lock.replace(hash, "zzzz"), "which is none"),
+        (lock.replace("- name: a\n", "- name: ../a\n"), "is no name of a package"),
+        (lock.clone() + &twice, ""),
+        (
+            lock.clone()
+                + &twice.replace("category: main", "category: dev").replace("version: ", "version: 9"),
+            "",
+        ),
+    ];
+    for (text, said) in cases {
+        place.put("theirs/conda-lock.yml", text);
+        let ran = place.run(&["import", "theirs/conda-lock.yml", "-o", "x", "--offline"]);
+        if said.is_empty() {
+            // What is said twice of one package is one package.
+            assert_eq!(ran.code, 0, "{}", ran.stderr);
+            place.run(&["fetch", "x"]).expect(0);
+            std::fs::remove_dir_all(place.path().join("x")).unwrap();
+            continue;
+        }
+        let ran = ran.expect(2);
+        assert!(ran.stderr.contains(said) && !ran.stderr.contains("pw"), "{said}: {}", ran.stderr);
+        assert!(!place.path().join("x").exists());
+    }
+    let ran = place.run(&["import", "theirs/conda-lock.yml"]).expect(2);
+    assert!(ran.stderr.contains("theirs/conda-lock.yml is there already"), "{}", ran.stderr);
+    let ran = place.run(&["import", "theirs"]).expect(2);
+    assert!(ran.stderr.contains("theirs"), "{}", ran.stderr);
+    let list = place.read("conda-lock.yml");
+    let a = list.split("url: ").find(|it| it.contains("/a-1.0")).unwrap().split_whitespace().next().unwrap();
+    place.put("theirs/list.txt", format!("@EXPLICIT\n{a}\n{a}\n"));
+    let ran = place.run(&["import", "theirs/list.txt", "-o", "x"]).expect(2);
+    assert!(ran.stderr.contains("has a twice"), "{}", ran.stderr);
+
     place.put("list.txt", format!("@EXPLICIT\n{url}\n"));
     let ran = place.run(&["import", "list.txt"]).expect(2);
     assert!(ran.stderr.contains("envlock.nix is there already"), "{}", ran.stderr);

@@ -123,7 +123,7 @@ fn a_diff_in_three_forms() {
             "",
             "| package | version | size | licence | why |",
             "| --- | --- | ---: | --- | --- |",
-            "| base | 1.0 → 2.0 | +0 B |  | needed by web 1.1 (>=2) |",
+            r"| base | 1.0 → 2.0 | +0 B |  | needed by web 1.1 (\>=2) |",
         ]
     );
     let ran = place.run(&["diff", "a", "b", "--json"]).expect(0);

@@ -235,23 +235,110 @@ fn packages_of_pypi_stay_and_move_alike() {
 }
 
 #[test]
+fn a_locked_file_stays_whatever_is_better_by_now() {
+    let bare = [("PKG-INFO", "Metadata-Version: 1.1\nName: old\nVersion: 1.0\n")];
+    let mut project = Project::new();
+    project.index.sdist("old", "1.0", &bare).wheel("tool", "1.0", &[]);
+    let server = project.index.json().serve(&[]);
+    project.env(&server, "python=3.11, pip", &["old", "tool"]);
+    let place = &project.place;
+    place.run(&["convert"]).expect(0);
+    let before = place.files();
+    // A wheel of what is locked as an sdist, and one that fits better; then an index that states no hashes.
+    project.index.wheel("old", "1.0", &[]);
+    project.index.tagged("tool", "1.0", "cp311-cp311-manylinux2014_x86_64", &["old"]);
+    for has_hashes in [true, false] {
+        if has_hashes {
+            project.index.json();
+        } else {
+            std::fs::remove_dir_all(project.index.path().join("simple")).unwrap();
+            project.index.html(false);
+        }
+        std::fs::remove_dir_all(place.cache().join("envlock")).unwrap();
+        place.run(&["convert"]).expect(0);
+        assert_same_files(&place.files(), &before);
+    }
+}
+
+#[test]
+fn a_hash_in_a_line_goes_before_what_was_locked() {
+    let mut project = Project::new();
+    project.index.wheel("tool", "1.0", &[]);
+    let server = project.index.json().serve(&[]);
+    project.env(&server, "python=3.11, pip", &["tool==1.0"]);
+    let place = &project.place;
+    place.run(&["convert"]).expect(0);
+    let tag = "cp311-cp311-manylinux2014_x86_64";
+    project.index.tagged("tool", "1.0", tag, &["tool-b; sys_platform == 'win32'"]).json();
+    let bytes = std::fs::read(project.index.file(&format!("tool-1.0-{tag}.whl"))).unwrap();
+    let line = format!("tool==1.0 --hash=sha256:{}", crate::common::packages::sha256(&bytes));
+    project.env(&server, "python=3.11, pip", &[&line]);
+    std::fs::remove_dir_all(place.cache().join("envlock")).unwrap();
+    place.run(&["convert"]).expect(0);
+    assert!(place.read("conda-lock.yml").contains(tag));
+}
+
+/// A repository with a branch `main`.
+struct Repository(tempfile::TempDir);
+
+impl Repository {
+    fn new() -> Self {
+        let repository = Self(tempfile::tempdir().unwrap());
+        repository.git(&["init", "--quiet", "--initial-branch", "main"]);
+        repository
+    }
+
+    fn git(&self, arguments: &[&str]) -> String {
+        let identity = ["-c", "user.name=x", "-c", "user.email=x@x"];
+        duct::cmd("git", identity.iter().chain(arguments)).dir(self.0.path()).read().unwrap()
+    }
+
+    /// Commits a package; returns the commit.
+    fn commit(&self, name: &str, version: &str) -> String {
+        let text = format!("[project]\nname = \"{name}\"\nversion = \"{version}\"\ndependencies = []\n");
+        std::fs::write(self.0.path().join("pyproject.toml"), text).unwrap();
+        self.git(&["add", "."]);
+        self.git(&["commit", "--quiet", "-m", "x"]);
+        self.git(&["rev-parse", "HEAD"])
+    }
+
+    /// The requirement for a branch, a tag or a commit.
+    fn line(&self, reference: &str) -> String {
+        format!("git+file://{}@{reference}", self.0.path().display())
+    }
+}
+
+#[test]
+fn two_trees_of_one_repository_stay_two() {
+    let project = Project::new();
+    let repository = Repository::new();
+    let first = repository.commit("one", "1.0");
+    repository.git(&["branch", "one"]);
+    repository.commit("two", "1.0");
+    repository.git(&["branch", "two"]);
+    let second = repository.git(&["rev-parse", "HEAD"]);
+    let place = &project.place;
+    let (one, two) = (repository.line("one"), repository.line("two"));
+    let named = [format!("one @ {one}"), format!("two @ {two}")];
+    let fixed = [repository.line(&first), repository.line(&second)];
+    for lines in [[one, two], named, fixed] {
+        project.env_without_index("python=3.11, pip", &lines.each_ref().map(String::as_str));
+        place.run(&["convert", "--upgrade"]).expect(0);
+        let before = place.files();
+        place.run(&["convert"]).expect(0);
+        assert_same_files(&place.files(), &before);
+        assert!([&first, &second].iter().all(|commit| place.read("conda-lock.yml").contains(*commit)));
+    }
+}
+
+#[test]
 fn a_branch_stays_at_its_commit() {
     let project = Project::new();
-    let repository = tempfile::tempdir().unwrap();
-    let git = |arguments: &[&str]| {
-        let identity = ["-c", "user.name=x", "-c", "user.email=x@x"];
-        duct::cmd("git", identity.iter().chain(arguments)).dir(repository.path()).read().unwrap()
-    };
-    git(&["init", "--quiet", "--initial-branch", "main"]);
-    let commit = |version: &str| {
-        let text = format!("[project]\nname = \"tree\"\nversion = \"{version}\"\ndependencies = []\n");
-        std::fs::write(repository.path().join("pyproject.toml"), text).unwrap();
-        git(&["add", "."]);
-        git(&["commit", "--quiet", "-m", "x"]);
-        git(&["rev-parse", "HEAD"])
-    };
+    let repository = Repository::new();
+    let git = |arguments: &[&str]| repository.git(arguments);
+    let commit = |version: &str| repository.commit("tree", version);
     let first = commit("1.0");
-    let line = |branch: &str| format!("git+file://{}@{branch}", repository.path().display());
+    let line = |branch: &str| repository.line(branch);
     project.env_without_index("python=3.11, pip", &[&line("main")]);
     let place = &project.place;
     place.run(&["convert"]).expect(0);

@@ -24,6 +24,8 @@ pub enum ImageCommand {
     Inspect(ImageInspect),
     /// Say whether images have the same environment, and nothing that their lock does not account for
     Verify(ImageVerify),
+    /// Write a statement of where an image comes from, to be signed; the image is verified first
+    Attest(ImageAttest),
     /// Say what a second image has that a first one has not, and how much of it is to be pushed
     Diff(ImageDiff),
     /// Assemble one archive for several platforms from archives that were built on each
@@ -115,6 +117,41 @@ Examples:
   envlock image verify worker-image.tar --lock . --rebuild
 
 Exit code 0: they are; 1: something differs, which is listed; others: it could not be known.";
+
+/// `envlock image attest`.
+#[derive(Args, Debug)]
+#[command(after_help = ATTEST_EXAMPLES)]
+pub struct ImageAttest {
+    /// The archive of the image
+    #[arg(value_name = "FILE")]
+    pub archive: PathBuf,
+    /// The lock that it should be of [default: the one in the image]
+    #[arg(long, value_name = "DIR")]
+    pub lock: Option<PathBuf>,
+    /// Believe the lock in the image, though it was not built on this machine: fetches what it names, and runs its Python
+    #[arg(long, conflicts_with = "lock")]
+    pub trust_lock: bool,
+    /// Which image of an archive for several platforms
+    #[arg(long, value_name = "P")]
+    pub platform: Option<String>,
+    /// Write the predicate alone, as `cosign attest --predicate` wants it
+    #[arg(long)]
+    pub predicate: bool,
+    /// The file to write [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Where artifacts come from.
+    #[command(flatten)]
+    pub source: SourceArguments,
+}
+
+const ATTEST_EXAMPLES: &str = "\
+Examples:
+  envlock image attest worker-image.tar -o worker.intoto.json
+  envlock image attest worker-image.tar --predicate -o worker.slsa.json
+  cosign attest --type slsaprovenance1 --predicate worker.slsa.json registry.example/worker@sha256:…
+
+The statement is in-toto's, version 1, with the predicate of SLSA provenance 1. It holds no time and no secret.";
 
 /// `envlock image diff`.
 #[derive(Args, Debug)]

@@ -29,6 +29,7 @@ pub struct Init {
 /// `envlock convert`.
 #[derive(Args, Debug)]
 #[command(after_help = CONVERT_EXAMPLES)]
+#[allow(clippy::struct_excessive_bools, reason = "switches of a command line")]
 pub struct Convert {
     /// Environment files, merged in order, or a project file [default: envlock.yml or env.yml here]
     #[arg(value_name = "FILE")]

@@ -16,8 +16,8 @@ pub use artifacts::{Bundle, BundleCommand, Cache, CacheCommand, Fetch};
 pub use exchange::{Export, Import};
 pub use explaining::{Choice, Diff, Tree, Why};
 pub use image::{
-    Image, ImageBuild, ImageCommand, ImageDiff, ImageIndex, ImageInspect, ImagePush, ImageVerify, Render,
-    RenderCommand, RenderCompose, RenderNode, Sbom,
+    Image, ImageAttest, ImageBuild, ImageCommand, ImageDiff, ImageIndex, ImageInspect, ImagePush,
+    ImageVerify, Render, RenderCommand, RenderCompose, RenderNode, Sbom,
 };
 pub use installing::{Install, Run, Verify};
 pub use locking::{Check, Convert, Init, Update};

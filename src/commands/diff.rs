@@ -65,13 +65,17 @@ type Pair<'a> = (&'a str, Subdir, LockedPlatform, LockedPlatform);
 /// What both locks have. An environment or a platform that only one of them has is all added or all removed, as long
 /// as there is one in common.
 fn pairs<'a>(first: &'a Locked, second: &'a Locked, wanted: Option<Subdir>) -> Result<Vec<Pair<'a>>, Error> {
-    let keys = |locked: &'a Locked| -> BTreeSet<(&'a str, Subdir)> {
-        let environments = locked.environments.iter();
+    // A `conda-lock.yml` alone is one environment of a project, whatever the others are.
+    let is_in = |name: &str, other: &Locked| {
+        other.project.is_some() || other.environments.iter().any(|it| it.name == name)
+    };
+    let keys = |locked: &'a Locked, other: &Locked| -> BTreeSet<(&'a str, Subdir)> {
+        let environments = locked.environments.iter().filter(|it| is_in(&it.name, other));
         let all =
             environments.flat_map(|it| it.platforms.keys().map(|platform| (it.name.as_str(), *platform)));
         all.filter(|(_, platform)| wanted.is_none_or(|wanted| wanted == *platform)).collect()
     };
-    let (ours, theirs) = (keys(first), keys(second));
+    let (ours, theirs) = (keys(first, second), keys(second, first));
     if ours.is_disjoint(&theirs) {
         let said = |locked: &Locked, keys: &BTreeSet<(&str, Subdir)>| {
             let names = keys.iter().map(|(name, platform)| format!("{name} ({})", platform.as_str()));
@@ -163,7 +167,7 @@ impl Comparison<'_> {
                 licenses.of(change).unwrap_or_default(),
                 change.why.clone().unwrap_or_default(),
             ];
-            lines.push(format!("| {} |", cells.map(|cell| cell.replace('|', "\\|")).join(" | ")));
+            lines.push(format!("| {} |", cells.map(|cell| plain(&cell)).join(" | ")));
         }
         lines.join("\n")
     }
@@ -193,6 +197,18 @@ impl Comparison<'_> {
             "changes": changes.collect::<Vec<_>>(),
         })
     }
+}
+
+/// The text as Markdown shows it: requirements have asterisks, and licences are a stranger's text.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        if r"\`*_[]<>|".contains(c) {
+            plain.push('\\');
+        }
+        plain.push(if c.is_control() { ' ' } else { c });
+    }
+    plain
 }
 
 /// What became of a version: the build as well, where nothing else changed.

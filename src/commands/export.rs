@@ -1,5 +1,7 @@
 //! `envlock export`: a lock in the format of another tool.
 
+use std::path::Path;
+
 use super::locked::Locked;
 use crate::{
     cli::Export,
@@ -20,15 +22,21 @@ pub(super) fn export(arguments: &Export, printer: &Printer) -> Result<ExitCode, 
     } else {
         Some(locked.choose(choice.environment.as_deref(), choice.platform.as_deref())?.platform)
     };
-    let platforms: Vec<_> = environment
-        .platforms
-        .iter()
-        .filter(|(platform, _)| chosen.is_none_or(|chosen| chosen == **platform))
-        .map(|(platform, locked)| (*platform, locked.packages.as_slice()))
-        .collect();
-    let kinds: Vec<_> = platforms.iter().flat_map(|it| it.1).map(|package| package.kind).collect();
+    let directory = arguments.output.as_ref().and_then(|path| path.parent()).unwrap_or(Path::new(""));
+    let mut platforms = Vec::new();
+    for platform in environment.platforms.keys().filter(|it| chosen.is_none_or(|chosen| chosen == **it)) {
+        let found = locked.choose(Some(&environment.name), Some(platform.as_str()))?;
+        if !matches!(arguments.format, Format::Pylock | Format::Requirements) {
+            // Without its conda-lock.yml neither needs nor channels are known.
+            locked.graph(&found)?;
+        }
+        platforms.push((*platform, locked.seen_from(found.packages, directory)?));
+    }
+    let kinds: Vec<_> = platforms.iter().flat_map(|it| &it.1).map(|package| package.kind).collect();
     tell_what_is_left_out(arguments.format, &kinds, printer);
-    let subject = Subject { environment: &environment.name, channels: &environment.channels, platforms };
+    let alias = locked.alias()?;
+    let subject =
+        Subject { environment: &environment.name, channels: &environment.channels, platforms, alias: &alias };
     let text = exchange::write(&subject, arguments.format)?;
     match &arguments.output {
         None => printer.raw(text.as_bytes())?,

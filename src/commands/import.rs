@@ -1,9 +1,14 @@
 //! `envlock import`: a lock that another tool has made becomes one of ours.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use url::Url;
 
 use super::{
-    locked::check_credentials,
+    locked::{check_credentials, check_packages, is_relative},
     locking::Draft,
     network::{mirrors, network},
 };
@@ -15,7 +20,7 @@ use crate::{
     printer::Printer,
     resolve::{self, Mirror},
     settings::Settings,
-    spec::{self, environment::parse_platform},
+    spec::{self, USER, environment::parse_platform},
     store::{self, Digests, Fetcher},
 };
 
@@ -27,25 +32,34 @@ pub(super) fn import(arguments: &Import, settings: &Settings, printer: &Printer)
         arguments.platform.as_deref().map(parse_platform).transpose().map_err(|(message, hint)| {
             Error::from(spec::Error::usage(format!("--platform: {message}"), hint))
         })?;
-    let text = fs::read_own(file)?
-        .ok_or_else(|| usage(format!("there is no {}", file.display()), "name a lock of another tool"))?;
-    let beside = file.parent().map(std::path::Path::to_path_buf).unwrap_or_default();
+    let text = fs::read_own(file).map_err(spec::Error::from)?;
+    let text =
+        text.ok_or_else(|| usage(format!("there is no {}", file.display()), "name a lock of another tool"))?;
+    let beside = file.parent().map(Path::to_path_buf).unwrap_or_default();
     let directory = super::output_directory(arguments.output.as_ref(), &beside);
-    let existing = directory.join(lock::NIX_FILE);
-    if fs::exists(&existing) && !arguments.force {
+    let outputs = [lock::NIX_FILE.to_owned(), lock::file_name(USER)].map(|name| directory.join(name));
+    if let Some(existing) = outputs.iter().find(|it| fs::exists(it)).filter(|_| !arguments.force) {
         let message = format!("{} is there already", existing.display());
-        return Err(usage(message, "--force replaces it, -o names another directory"));
+        return Err(usage(message, "-o names another directory, --force replaces it"));
     }
     let mut environment =
         exchange::read(file, &text, arguments.environment.as_deref(), platform).map_err(|error| {
             usage(error.to_string(), "a conda-lock.yml, a pixi.lock or an @EXPLICIT list can be imported")
         })?;
     check_credentials(file, &environment)?;
+    rebase(&mut environment, &beside)?;
     environment.sources = vec![fs::relative(file, &directory)];
-    complete(&mut environment, arguments, settings, printer)?;
+    complete(&mut environment, &beside, arguments, settings, printer)?;
     for locked in environment.platforms.values_mut() {
         locked.packages.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
+        let mut pairs = locked.packages.windows(2);
+        if let Some([twice, _]) =
+            pairs.find(|it| it[0].kind.manager() == it[1].kind.manager() && it[0].name == it[1].name)
+        {
+            return Err(usage(format!("{} has {} twice", file.display(), twice.name), "remove one of them"));
+        }
     }
+    check_packages(file, &environment)?;
     let lock = Lock {
         input_hash: fingerprint::of_text(&text),
         options: BTreeMap::new(),
@@ -62,9 +76,33 @@ pub(super) fn import(arguments: &Import, settings: &Settings, printer: &Printer)
     Ok(ExitCode::Success)
 }
 
+/// Paths that a lock has seen from its inputs, as they are seen from the lock: it is the input from now on.
+fn rebase(environment: &mut LockedEnvironment, beside: &Path) -> Result<(), Error> {
+    let inputs = environment.sources.first().map(|source| beside.join(source));
+    let inputs = inputs
+        .and_then(|source| source.parent().map(Path::to_path_buf))
+        .unwrap_or_else(|| beside.to_path_buf());
+    for package in environment.platforms.values_mut().flat_map(|locked| &mut locked.packages) {
+        let path = package.url.strip_prefix("file:").filter(|_| is_relative(&package.url));
+        if let Some(path) = path {
+            package.url = format!("file:{}", fs::relative(&inputs.join(path), beside));
+        }
+        package.sha256.make_ascii_lowercase();
+        // Either becomes part of a path.
+        if package.name.is_empty()
+            || !package.name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+        {
+            let message = format!("`{}` is no name of a package", package.name);
+            return Err(spec::Error::usage(message, "lock it anew").into());
+        }
+    }
+    Ok(())
+}
+
 /// Gives those packages a sha256 that were locked without: each is fetched, and checked against the md5 that it has.
 fn complete(
     environment: &mut LockedEnvironment,
+    beside: &Path,
     arguments: &Import,
     settings: &Settings,
     printer: &Printer,
@@ -81,17 +119,29 @@ fn complete(
     let packages = environment.platforms.values_mut().flat_map(|locked| &mut locked.packages);
     for package in packages.filter(|package| package.sha256.is_empty()) {
         let _waiting = printer.waiting(format!("fetching {}", package.url));
-        runtime.block_on(hash(package, &fetcher, &mirrors))?;
+        runtime.block_on(hash(package, beside, &fetcher, &mirrors))?;
     }
     runtime.shutdown_background();
     Ok(())
 }
 
-async fn hash(package: &mut Package, fetcher: &Fetcher, mirrors: &[Mirror]) -> Result<(), Error> {
-    let url = package.url.parse().map_err(|error| {
+async fn hash(
+    package: &mut Package,
+    beside: &Path,
+    fetcher: &Fetcher,
+    mirrors: &[Mirror],
+) -> Result<(), Error> {
+    let wrong = |error: &dyn std::fmt::Display| {
         let message = format!("the URL of {} is `{}`: {error}", package.name, package.url);
-        spec::Error::usage(message, "lock it by a URL")
-    })?;
+        Error::from(spec::Error::usage(message, "lock it by a URL"))
+    };
+    let url = match package.url.strip_prefix("file:").filter(|_| is_relative(&package.url)) {
+        Some(path) => std::path::absolute(beside.join(path))
+            .ok()
+            .and_then(|path| Url::from_file_path(path).ok())
+            .ok_or_else(|| wrong(&"no such path"))?,
+        None => package.url.parse().map_err(|error: url::ParseError| wrong(&error))?,
+    };
     let promised = Digests { md5: package.md5.clone(), size: package.size, ..Digests::default() };
     let artifact = fetcher.complete(&url, &resolve::read_from(&url, mirrors), &promised).await?;
     package.sha256 = artifact.sha256;

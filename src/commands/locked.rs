@@ -1,7 +1,7 @@
 //! The lock that a command line names: from `conda-lock.yml`, from `envlock.nix`, or from both where they agree.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -38,6 +38,8 @@ pub(super) struct Locked {
     pub(super) environments: Vec<LockedEnvironment>,
     /// Channels that want credentials.
     pub(super) channels: Vec<LockedChannel>,
+    /// Environments of which no `conda-lock.yml` says what their packages need.
+    unknown: BTreeSet<String>,
     /// Where relative URLs of local files start.
     inputs: PathBuf,
 }
@@ -80,7 +82,7 @@ impl Locked {
                 ))
             })
         };
-        if file.extension().is_some_and(|extension| extension == "nix" || extension == "json") {
+        if is_for_nix(&file) {
             let project = nix::read(&file, &text(&file)?)?;
             project.environments.iter().try_for_each(|environment| check_packages(&file, environment))?;
             return Ok(Self {
@@ -89,6 +91,7 @@ impl Locked {
                 files: vec![file],
                 environments: project.environments.clone(),
                 channels: Vec::new(),
+                unknown: BTreeSet::new(),
                 project: Some(project),
             });
         }
@@ -115,6 +118,7 @@ impl Locked {
             files,
             environments,
             channels,
+            unknown: BTreeSet::new(),
             project,
         })
     }
@@ -122,6 +126,22 @@ impl Locked {
     /// Reads the project's `envlock.nix`: the file itself, or the one in a directory.
     pub(super) fn load_project(path: &Path) -> Result<Self, Error> {
         if path.is_dir() { Self::load(&fs::normal(&path.join(lock::NIX_FILE))) } else { Self::load(path) }
+    }
+
+    /// What needs what in an environment; see [`Locked::with_dependencies`].
+    pub(super) fn graph<'a>(&self, chosen: &Chosen<'a>) -> Result<Graph<'a>, Error> {
+        if self.unknown.contains(chosen.environment) {
+            return Err(spec::Error::usage(
+                format!("nothing says what the packages of the {} environment need", chosen.environment),
+                format!(
+                    "{} does: bring it to where {} is",
+                    lock::file_name(chosen.environment),
+                    lock::NIX_FILE
+                ),
+            )
+            .into());
+        }
+        Ok(Graph::new(chosen.packages, chosen.specs))
     }
 
     /// The whole project, with what is known of its packages; `None` for a `conda-lock.yml` alone.
@@ -144,14 +164,14 @@ impl Locked {
     /// With channels and with what packages depend on, as the `conda-lock.yml` files beside an `envlock.nix` state them: it
     /// has no place for that. Where there is no such file, nothing is known.
     pub(super) fn with_dependencies(mut self) -> Result<Self, Error> {
-        for environment in &mut self.environments {
-            let is_known =
-                |it: &LockedPlatform| it.packages.iter().any(|package| !package.dependencies.is_empty());
-            if environment.platforms.values().any(is_known) {
-                continue;
-            }
+        // The first one of a `conda-lock.yml` is its own.
+        let own = usize::from(self.files.first().is_some_and(|file| !is_for_nix(file)));
+        for environment in self.environments.iter_mut().skip(own) {
             let path = self.directory.join(lock::file_name(&environment.name));
-            let Some(text) = fs::read_own(&path)? else { continue };
+            let Some(text) = fs::read_own(&path)? else {
+                self.unknown.insert(environment.name.clone());
+                continue;
+            };
             let stated = conda_lock::read(&path, &environment.name, &text)?;
             environment.channels = stated.channels;
             for (platform, locked) in &mut environment.platforms {
@@ -230,6 +250,27 @@ impl Locked {
         })
     }
 
+    /// Where channel names lead.
+    pub(super) fn alias(&self) -> Result<Url, Error> {
+        let stated = self.project.as_ref().and_then(|project| project.options.get("channel-alias"));
+        let alias = stated.map_or(spec::channel::DEFAULT_ALIAS, String::as_str).parse();
+        alias.map_err(|error| spec::Error::usage(format!("channel-alias: {error}"), "lock anew").into())
+    }
+
+    /// Packages with their relative URLs as a file in another directory has to state them.
+    pub(super) fn seen_from(&self, packages: &[Package], directory: &Path) -> Result<Vec<Package>, Error> {
+        let rebased = |package: &Package| {
+            let mut package = package.clone();
+            if is_relative(&package.url)
+                && let Ok(path) = self.url(&package)?.to_file_path()
+            {
+                package.url = format!("file:{}", fs::relative(&path, directory));
+            }
+            Ok(package)
+        };
+        packages.iter().map(rebased).collect()
+    }
+
     /// The URL of a package as one that can be read, whatever directory we are in.
     pub(super) fn url(&self, package: &Package) -> Result<Url, Error> {
         let wrong = |message: String| {
@@ -264,19 +305,14 @@ impl Locked {
     }
 }
 
-impl<'a> Chosen<'a> {
-    /// What needs what; see [`Locked::with_dependencies`].
-    pub(super) fn graph(&self) -> Result<Graph<'a>, Error> {
-        if self.packages.len() > 1 && self.packages.iter().all(|package| package.dependencies.is_empty()) {
-            let name = lock::file_name(self.environment);
-            return Err(spec::Error::usage(
-                format!("nothing says what the packages of the {} environment need", self.environment),
-                format!("{name} does: bring it to where {} is", lock::NIX_FILE),
-            )
-            .into());
-        }
-        Ok(Graph::new(self.packages, self.specs))
-    }
+/// Whether a lock is a project's, in Nix or as the JSON that Nix makes of it.
+fn is_for_nix(file: &Path) -> bool {
+    file.extension().is_some_and(|extension| extension == "nix" || extension == "json")
+}
+
+/// Whether a URL is the path of a file as seen from somewhere.
+pub(super) fn is_relative(url: &str) -> bool {
+    url.strip_prefix("file:").is_some_and(|path| !path.starts_with('/'))
 }
 
 /// The environment that a `conda-lock.yml` is of, by its name.
@@ -310,19 +346,26 @@ fn platform_of(environment: &LockedEnvironment, wanted: Option<&str>) -> Result<
 
 /// Refuses a lock with a password in it.
 pub(super) fn check_credentials(file: &Path, environment: &LockedEnvironment) -> Result<(), Error> {
+    let refused = |what: String| {
+        let message = format!("{}: the URL of {what} holds credentials", file.display());
+        let hint = "lock anew with envlock, which keeps them in ~/.netrc or in environment variables";
+        Err(spec::Error::usage(message, hint).into())
+    };
     let mut packages = environment.platforms.values().flat_map(|locked| &locked.packages);
-    match packages.find(|package| spec::channel::redact(&package.url) != package.url) {
-        Some(package) => {
-            let message = format!("{}: the URL of {} holds credentials", file.display(), package.name);
-            let hint = "lock anew with envlock, which keeps them in ~/.netrc or in environment variables";
-            Err(spec::Error::usage(message, hint).into())
-        }
+    if let Some(package) = packages.find(|package| spec::channel::redact(&package.url) != package.url) {
+        return refused(package.name.clone());
+    }
+    let literal = |channel: &&LockedChannel| {
+        !channel.url.contains("${") && spec::channel::redact(&channel.url) != channel.url
+    };
+    match environment.channels.iter().find(literal) {
+        Some(channel) => refused(format!("the channel {}", spec::channel::redact(&channel.url))),
         None => Ok(()),
     }
 }
 
 /// A lock that was made elsewhere may lack a sha256, have what is none, or hold a password.
-fn check_packages(file: &Path, environment: &LockedEnvironment) -> Result<(), Error> {
+pub(super) fn check_packages(file: &Path, environment: &LockedEnvironment) -> Result<(), Error> {
     check_credentials(file, environment)?;
     let mut packages = environment.platforms.values().flat_map(|locked| &locked.packages);
     let is_hash =

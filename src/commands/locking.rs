@@ -288,28 +288,11 @@ async fn packages_of(
             sha256: stated.sha256,
             md5: stated.md5,
             size: stated.size,
-            dependencies: dependencies(&package.depends),
+            dependencies: model::dependencies(&package.depends),
             categories: BTreeSet::new(),
         });
     }
     Ok(packages)
-}
-
-/// `depends` of a record as name → requirement.
-fn dependencies(depends: &[String]) -> BTreeMap<String, String> {
-    let mut result: BTreeMap<String, String> = BTreeMap::new();
-    for text in depends {
-        let text = text.rsplit("::").next().unwrap_or(text).trim();
-        let split = text.find(|c: char| c == ' ' || "=<>!~[".contains(c)).unwrap_or(text.len());
-        let (name, rest) = (text[..split].to_lowercase(), text[split..].trim());
-        let stated = result.entry(name).or_default();
-        if stated.is_empty() {
-            rest.clone_into(stated);
-        } else if !rest.is_empty() && stated != rest {
-            *stated = format!("{stated},{rest}");
-        }
-    }
-    result
 }
 
 fn report(
@@ -438,20 +421,4 @@ pub(super) fn left_over(directory: &Path, lock: &Lock) -> Result<Vec<String>, fs
 /// The input files as seen from the outputs.
 pub(super) fn sources(environment: &EnvSpec, directory: &Path) -> Vec<String> {
     environment.sources.iter().map(|source| fs::relative(&source.path, directory)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn requirements_of_one_name_are_joined() {
-        let depends =
-            ["Python >=3.6", "python *", "c::zlib=1.2", "__glibc", "a[version='>=1']"].map(str::to_owned);
-        let result = dependencies(&depends);
-        assert_eq!(result["python"], ">=3.6,*");
-        assert_eq!(result["zlib"], "=1.2");
-        assert_eq!(result["__glibc"], "");
-        assert_eq!(result["a"], "[version='>=1']");
-    }
 }

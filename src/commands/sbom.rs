@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, path::Path};
 
+use sha2::{Digest, Sha256};
+
 use super::{
+    bundle::lock_files,
     image::{lock_in, read_layers},
     locked::Locked,
 };
@@ -11,9 +14,12 @@ use crate::{
     error::{Error, ExitCode},
     fs,
     image::{Archive, Found, Image},
-    lock::{self, Kind, Package, fingerprint::lock_hash},
+    lock::{
+        self, Kind, Package,
+        fingerprint::{hex, lock_hash},
+    },
     printer::Printer,
-    sbom::{self, Component, Subject},
+    sbom::{self, Component, Origin, Subject},
     settings::Settings,
     spec::{self, RUNTIME, USER},
     store::Files,
@@ -35,7 +41,7 @@ pub(super) fn sbom(arguments: &Sbom, settings: &Settings, printer: &Printer) -> 
     let subject = if is_lock {
         of_lock(source, platform, time)?
     } else {
-        of_image(&Archive::open(source)?, platform, time, settings, printer)?
+        of_image(&Archive::open(source)?, platform, time, settings, printer)?.0
     };
     let bytes = sbom::write(&subject, arguments.format)?;
     match &arguments.output {
@@ -58,13 +64,14 @@ fn of_lock(source: &Path, platform: Option<&str>, time: u32) -> Result<Subject, 
     Ok(Subject { name, digest: lock_hash(&packages), is_image: false, time, environments })
 }
 
-fn of_image(
+/// An image of an archive, and where its lock says it comes from.
+pub(super) fn of_image(
     archive: &Archive,
     platform: Option<&str>,
     time: u32,
     settings: &Settings,
     printer: &Printer,
-) -> Result<Subject, Error> {
+) -> Result<(Subject, Origin), Error> {
     let usage = |message: String, hint: &str| Error::from(spec::Error::usage(message, hint));
     let shown = archive.path.display();
     let image = archive.images.iter().find(|image| platform.is_none_or(|it| image.platform() == Some(it)));
@@ -85,7 +92,16 @@ fn of_image(
     let platform = platform_of(image, &locked)?;
     let environments = environments(&locked, &platform, is_in, &licenses(&found, role));
     let name = format!("{role}-image");
-    Ok(Subject { name, digest: image.digest.clone(), is_image: true, time, environments })
+    let origin = Origin {
+        role: role.to_owned(),
+        platform,
+        input_hash: locked.project.as_ref().map(|project| project.input_hash.clone()).unwrap_or_default(),
+        files: lock_files(&locked)?
+            .into_iter()
+            .map(|(name, content)| (name, hex(&Sha256::digest(content))))
+            .collect(),
+    };
+    Ok((Subject { name, digest: image.digest.clone(), is_image: true, time, environments }, origin))
 }
 
 fn platform_of(image: &Image, locked: &Locked) -> Result<String, Error> {

@@ -17,7 +17,7 @@ pub(super) fn tree(arguments: &Tree, printer: &Printer) -> Result<ExitCode, Erro
     let choice = &arguments.choice;
     let locked = Locked::load(&choice.lock)?.with_dependencies()?;
     let chosen = locked.choose(choice.environment.as_deref(), choice.platform.as_deref())?;
-    let graph = chosen.graph()?;
+    let graph = locked.graph(&chosen)?;
     let mut roots = Vec::new();
     for name in &arguments.packages {
         roots.extend(why::find(&graph, name, chosen.packages, chosen.environment)?);

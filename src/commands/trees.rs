@@ -22,7 +22,7 @@ use crate::{
     printer::Printer,
     resolve::{self, Mirror},
     settings::Settings,
-    spec::{self, channel::DEFAULT_ALIAS},
+    spec,
     store::{self, Fetcher, Files, Wanted},
     tree::{self, Loader, Manifest, Request},
 };
@@ -53,10 +53,7 @@ impl<'a> Builder<'a> {
         settings: &'a Settings,
         printer: &'a Printer,
     ) -> Result<Self, Error> {
-        let stated = locked.project.as_ref().and_then(|project| project.options.get("channel-alias"));
-        let alias = stated.map_or(DEFAULT_ALIAS, String::as_str).parse();
-        let alias =
-            alias.map_err(|error| spec::Error::usage(format!("channel-alias: {error}"), "lock anew"))?;
+        let alias = locked.alias()?;
         let mirrors = super::network::mirrors(&source.mirror, &alias, settings)?;
         let access = locked.access(settings, printer);
         let of_mirrors = mirrors.iter().filter_map(|mirror| Some((&mirror.url, mirror.access.as_ref()?)));

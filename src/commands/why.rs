@@ -19,7 +19,7 @@ pub(super) fn why(arguments: &Why, printer: &Printer) -> Result<ExitCode, Error>
     let choice = &arguments.choice;
     let locked = Locked::load(&choice.lock)?.with_dependencies()?;
     let chosen = locked.choose(choice.environment.as_deref(), choice.platform.as_deref())?;
-    let graph = chosen.graph()?;
+    let graph = locked.graph(&chosen)?;
     let found = find(&graph, &arguments.package, chosen.packages, chosen.environment)?;
     if arguments.json {
         let packages: Vec<_> = found.iter().map(|package| as_json(&graph, *package)).collect();
@@ -70,7 +70,7 @@ pub(super) fn step(graph: &Graph, (package, requirement): Need) -> String {
 fn describe(graph: &Graph, package: usize, environment: &str, platform: &str) -> String {
     let mut lines = vec![format!("{} in {environment}, {platform}", label(graph.package(package)))];
     match graph.asked_for(package) {
-        Some([]) => lines.push("  is asked for as a file or a repository".to_owned()),
+        Some([]) => lines.push("  is needed by nothing else here".to_owned()),
         Some(specs) => lines.push(format!("  is asked for: {}", quoted(specs))),
         None => {}
     }

@@ -9,18 +9,21 @@ use std::{
 };
 
 use rattler_conda_types::{
-    ExplicitEnvironmentEntry, ExplicitEnvironmentSpec, PackageArchiveHash, Subdir,
+    ExplicitEnvironmentEntry, ExplicitEnvironmentSpec, PackageArchiveHash, PackageName, Subdir, Version,
     package::DistArchiveIdentifier,
 };
 
-use super::{Error, Platforms, of_conda};
-use crate::lock::{Kind, Package, fingerprint::hex, graph::Graph};
+use super::{Platforms, of_conda};
+use crate::{
+    lock::{Kind, Package, fingerprint::hex, graph::Graph},
+    spec::channel::{percent_decoded, redact},
+};
 
 /// The line that makes a list of URLs an explicit one.
 pub(super) const TAG: &str = "@EXPLICIT";
 
 /// The conda packages as a list. Those of PyPI are comments in it, as conda-lock writes them.
-pub(super) fn write(platform: Subdir, packages: &[Package]) -> Result<String, Error> {
+pub(super) fn write(platform: Subdir, packages: &[Package]) -> String {
     let mut text = format!(
         "# Locked by envlock. To install it:\n#     conda create --name NAME --file FILE\n# platform: {}\n{TAG}\n",
         platform.as_str()
@@ -33,11 +36,14 @@ pub(super) fn write(platform: Subdir, packages: &[Package]) -> Result<String, Er
     for package in of_conda(packages, false) {
         let _ = writeln!(text, "# pip {} @ {}#sha256={}", package.name, package.url, package.sha256);
     }
-    Ok(text)
+    text
 }
 
 /// The conda packages of a list; the error is a sentence. What they depend on is not in there.
 pub(super) fn read(text: &str, platform: Option<Subdir>) -> Result<Platforms, String> {
+    if let Some(at) = text.lines().position(|line| redact(line) != line) {
+        return Err(format!("line {}: the URL holds credentials", at + 1));
+    }
     let list = ExplicitEnvironmentSpec::from_str(text).map_err(|error| crate::causes::chain(&error))?;
     let subdirs: BTreeSet<Subdir> = list.packages.iter().filter_map(subdir).collect();
     let only = subdirs.iter().find(|_| subdirs.len() == 1).copied();
@@ -61,10 +67,9 @@ fn package(entry: &ExplicitEnvironmentEntry) -> Result<Package, String> {
     let mut url = entry.url.clone();
     url.set_fragment(None);
     let file = url.path_segments().and_then(Iterator::last).unwrap_or_default();
-    let file = crate::spec::channel::percent_decoded(file);
-    let archive = DistArchiveIdentifier::try_from_filename(&file).ok_or_else(|| {
-        format!("`{}` is the URL of no conda package", crate::spec::channel::redact(url.as_str()))
-    })?;
+    let file = percent_decoded(file);
+    let archive = DistArchiveIdentifier::try_from_filename(&file)
+        .ok_or_else(|| format!("`{url}` is the URL of no conda package"))?;
     let hash =
         entry.package_archive_hash().map_err(|error| format!("{file}: {}", crate::causes::chain(&error)))?;
     let (md5, sha256) = match hash {
@@ -73,6 +78,8 @@ fn package(entry: &ExplicitEnvironmentEntry) -> Result<Package, String> {
         None => (None, String::new()),
     };
     let identifier = archive.identifier;
+    PackageName::from_str(&identifier.name).map_err(|error| format!("{file}: {error}"))?;
+    Version::from_str(&identifier.version).map_err(|error| format!("{file}: {error}"))?;
     Ok(Package {
         kind: Kind::Conda,
         name: identifier.name,

@@ -14,8 +14,12 @@ use std::{collections::BTreeMap, path::Path};
 use rattler_conda_types::Subdir;
 use url::Url;
 
-use crate::lock::{
-    self, Kind, LockedChannel, LockedEnvironment, LockedPlatform, Package, fingerprint, format::conda_lock,
+use crate::{
+    lock::{
+        self, Kind, LockedChannel, LockedEnvironment, LockedPlatform, Package, fingerprint,
+        format::conda_lock,
+    },
+    spec::channel::redact_words,
 };
 
 /// A format of another tool.
@@ -39,8 +43,10 @@ pub struct Subject<'a> {
     pub environment: &'a str,
     /// The channels, as written.
     pub channels: &'a [LockedChannel],
-    /// Its platforms: several for [`Format::Pixi`], one for any other.
-    pub platforms: Vec<(Subdir, &'a [Package])>,
+    /// Its platforms: several for [`Format::Pixi`], one for any other. A relative URL is seen from where the output will be.
+    pub platforms: Vec<(Subdir, Vec<Package>)>,
+    /// Where channel names lead.
+    pub alias: &'a Url,
 }
 
 /// Why a lock cannot be written in a format.
@@ -66,7 +72,7 @@ impl Error {
 /// Writes an environment in a format; it ends with a newline.
 pub fn write(subject: &Subject, format: Format) -> Result<String, Error> {
     match format {
-        Format::Explicit => subject.each(explicit::write),
+        Format::Explicit => subject.each(|platform, packages| Ok(explicit::write(platform, packages))),
         Format::Pylock => subject.each(pylock::write),
         Format::Requirements => subject.each(requirements::write),
         Format::Environment => {
@@ -91,7 +97,11 @@ pub fn read(
     environment: Option<&str>,
     platform: Option<Subdir>,
 ) -> Result<LockedEnvironment, lock::Error> {
-    let wrong = |message: String| lock::Error { path: path.to_path_buf(), message };
+    // What a parser quotes may be a URL with a password.
+    let wrong = |message: String| lock::Error {
+        path: path.to_path_buf(),
+        message: message.lines().map(redact_words).collect::<Vec<_>>().join("\n"),
+    };
     let (channels, platforms) = if text.lines().any(|line| line.trim() == explicit::TAG) {
         (Vec::new(), explicit::read(text, platform).map_err(wrong)?)
     } else if text.lines().any(|line| line.trim_end() == "environments:") {
@@ -128,9 +138,9 @@ enum Place {
     Pypi(Url),
     /// Anywhere else behind a URL.
     Url(Url),
-    /// A local file, relative to the lock's inputs.
+    /// A local file; a relative path is seen from where the format's file is.
     File(String),
-    /// A directory, relative to the lock's inputs.
+    /// A directory, likewise.
     Directory(String),
     /// A commit of a repository, and a directory in it.
     Git { repository: String, commit: String, subdirectory: Option<String> },

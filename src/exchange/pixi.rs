@@ -1,10 +1,6 @@
-//! `pixi.lock`, by rattler_lock, which is what pixi itself reads and writes it with.
+//! `pixi.lock`, by `rattler_lock`, which is what pixi itself reads and writes it with.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Display,
-    str::FromStr,
-};
+use std::{collections::BTreeSet, fmt::Display, path::Path, str::FromStr};
 
 use pep508_rs::Requirement;
 use rattler_conda_types::{
@@ -20,8 +16,12 @@ use url::Url;
 
 use super::{Error, Place, Platforms, Subject, nowhere};
 use crate::{
-    lock::{Kind, LockedChannel, Package, fingerprint::hex},
-    spec::{channel::DEFAULT_ALIAS, name_map::normalised},
+    lock::{Kind, LockedChannel, Package, fingerprint::hex, model::dependencies},
+    spec::{
+        self,
+        channel::{Context, Variables},
+        name_map::normalised,
+    },
 };
 
 const FORMAT: &str = "pixi.lock";
@@ -41,15 +41,7 @@ pub(super) fn write(subject: &Subject) -> Result<String, Error> {
         subdir: *platform,
         virtual_packages: Vec::new(),
     });
-    let channels = subject.channels.iter().map(|channel| Channel {
-        // pixi has no names for channels in its lock.
-        url: if channel.url.contains("://") {
-            channel.url.clone()
-        } else {
-            format!("{}/{}", DEFAULT_ALIAS.trim_end_matches('/'), channel.url)
-        },
-        used_env_vars: channel.used_env_vars.clone(),
-    });
+    let channels = subject.channels.iter().flat_map(|channel| urls(channel, subject.alias));
     let mut builder: LockFileBuilder = LockFile::builder()
         .with_platforms(platforms.collect())
         .map_err(|error| failed(&error))?
@@ -58,7 +50,7 @@ pub(super) fn write(subject: &Subject) -> Result<String, Error> {
     for (platform, packages) in &subject.platforms {
         let platform = platform.as_str();
         builder.add_environment_platform(ENVIRONMENT, platform).map_err(|error| failed(&error))?;
-        for package in *packages {
+        for package in packages {
             let added = if package.kind == Kind::Conda {
                 builder.add_conda_package(ENVIRONMENT, platform, conda(package)?)
             } else {
@@ -75,6 +67,16 @@ pub(super) fn write(subject: &Subject) -> Result<String, Error> {
     builder.finish().render_to_string().map_err(|error| failed(&error))
 }
 
+/// A channel by its URLs: pixi has no names in its lock.
+fn urls(channel: &LockedChannel, alias: &Url) -> Vec<Channel> {
+    let context = Context { alias, directory: Path::new(""), variables: &Variables::new() };
+    let named =
+        (!channel.url.contains("://")).then(|| spec::channel::Channel::parse(&channel.url, context).ok());
+    let urls = named.flatten().map(|channel| channel.urls.iter().map(spec::channel::bare).collect());
+    let with_variables = |url| Channel { url, used_env_vars: channel.used_env_vars.clone() };
+    urls.unwrap_or_else(|| vec![channel.url.clone()]).into_iter().map(with_variables).collect()
+}
+
 fn unfit(package: &Package, error: &dyn Display) -> Error {
     Error { package: package.name.clone(), format: FORMAT, reason: error.to_string() }
 }
@@ -82,13 +84,17 @@ fn unfit(package: &Package, error: &dyn Display) -> Error {
 fn conda(package: &Package) -> Result<CondaPackageData, Error> {
     let name = PackageName::from_str(&package.name).map_err(|error| unfit(package, &error))?;
     let version = VersionWithSource::from_str(&package.version).map_err(|error| unfit(package, &error))?;
-    let build = package.build.clone().unwrap_or_default();
+    let file = package.file_name();
+    let file_name = DistArchiveIdentifier::try_from_filename(&file)
+        .ok_or_else(|| unfit(package, &format_args!("`{file}` is no conda package")))?;
+    // conda-lock leaves it out.
+    let build = package.build.clone().unwrap_or_else(|| file_name.identifier.build_string.clone());
     // conda's builds end with it; the lock states it nowhere else.
     let number = build.rsplit(|c: char| !c.is_ascii_digit()).next().and_then(|number| number.parse().ok());
     let build = BuildString::from_str(&build).map_err(|error| unfit(package, &error))?;
     let mut record = PackageRecord::new(name, version, build);
     record.build_number = number.unwrap_or_default();
-    record.subdir = package.url.rsplit('/').nth(1).unwrap_or_default().to_owned();
+    package.url.rsplit('/').nth(1).unwrap_or_default().clone_into(&mut record.subdir);
     if record.subdir == Subdir::NoArch.as_str() {
         let is_python = package.dependencies.contains_key("python");
         record.noarch = if is_python { NoArchType::python() } else { NoArchType::generic() };
@@ -101,9 +107,6 @@ fn conda(package: &Package) -> Result<CondaPackageData, Error> {
     record.md5 = package.md5.as_deref().and_then(parse_digest_from_hex::<Md5>);
     record.sha256 = parse_digest_from_hex::<Sha256>(&package.sha256);
     record.size = package.size;
-    let file = package.file_name();
-    let file_name = DistArchiveIdentifier::try_from_filename(&file)
-        .ok_or_else(|| unfit(package, &format_args!("`{file}` is no conda package")))?;
     let location = location(package)?;
     let channel = package.url.rsplitn(3, '/').nth(2).and_then(|base| Url::parse(base).ok()).map(Into::into);
     Ok(CondaBinaryData { package_record: record, location, file_name, channel }.into())
@@ -129,7 +132,9 @@ fn pypi(package: &Package) -> Result<PypiPackageData, Error> {
         };
         return Ok(source.into());
     }
-    let is_file = !matches!(place, Place::Git { .. });
+    if let Place::Git { .. } = place {
+        return Err(unfit(package, &"pixi pins no content of a git tree"));
+    }
     let is_pypi = matches!(place, Place::Pypi(_));
     let hash = parse_digest_from_hex::<Sha256>(&package.sha256).map(PackageHashes::Sha256);
     Ok(PypiDistributionData {
@@ -137,7 +142,7 @@ fn pypi(package: &Package) -> Result<PypiPackageData, Error> {
         version: package.version.parse().map_err(|error| unfit(package, &error))?,
         location: location.into(),
         index_url: Url::parse(PYPI).ok().filter(|_| is_pypi),
-        hash: hash.filter(|_| is_file),
+        hash,
         requires_dist,
         requires_python: None,
     }
@@ -146,7 +151,7 @@ fn pypi(package: &Package) -> Result<PypiPackageData, Error> {
 
 fn location(package: &Package) -> Result<UrlOrPath, Error> {
     let local = package.url.strip_prefix("file:").filter(|path| !path.starts_with('/'));
-    let path = local.map(crate::spec::channel::percent_decoded);
+    let path = local.map(|path| format!("./{}", crate::spec::channel::percent_decoded(path)));
     let text = path.as_deref().unwrap_or(&package.url);
     UrlOrPath::from_str(text).map_err(|error| unfit(package, &error))
 }
@@ -169,7 +174,9 @@ pub(super) fn read(text: &str, environment: Option<&str>) -> Result<(Vec<LockedC
     let mut platforms = Platforms::new();
     for (platform, packages) in environment.packages_by_platform() {
         let packages = packages.map(package).collect::<Result<Vec<_>, _>>()?;
-        platforms.insert(platform.subdir(), packages);
+        if platforms.insert(platform.subdir(), packages).is_some() {
+            return Err(format!("it has several platforms of {}", platform.subdir().as_str()));
+        }
     }
     Ok((channels, platforms))
 }
@@ -187,11 +194,6 @@ fn package(package: &LockedPackage) -> Result<Package, String> {
 
 fn of_conda(data: &CondaBinaryData) -> Package {
     let record = &data.package_record;
-    let mut dependencies = BTreeMap::new();
-    for text in &record.depends {
-        let (name, requirement) = text.split_once(' ').unwrap_or((text, ""));
-        dependencies.insert(name.to_owned(), requirement.to_owned());
-    }
     Package {
         kind: Kind::Conda,
         name: record.name.as_normalized().to_owned(),
@@ -201,7 +203,7 @@ fn of_conda(data: &CondaBinaryData) -> Package {
         sha256: record.sha256.map(|digest| hex(&digest)).unwrap_or_default(),
         md5: record.md5.map(|digest| hex(&digest)),
         size: record.size,
-        dependencies,
+        dependencies: dependencies(&record.depends),
         categories: BTreeSet::from(["main".to_owned()]),
     }
 }
@@ -220,18 +222,19 @@ fn of_pypi(data: &PypiDistributionData) -> Result<Package, String> {
             }
             _ => String::new(),
         };
-        (normalised(&requirement.name.to_string()), if text.is_empty() { "*".to_owned() } else { text })
+        (normalised(requirement.name.as_ref()), if text.is_empty() { "*".to_owned() } else { text })
     };
     // What only some extra or platform wants is not known to be wanted here.
     let stated = data.requires_dist.iter().filter(|it| it.marker.is_true());
+    let is_wheel = Path::new(&url).extension().is_some_and(|extension| extension == "whl");
     Ok(Package {
-        kind: if url.ends_with(".whl") { Kind::Wheel } else { Kind::Sdist },
-        name: normalised(&data.name.to_string()),
+        kind: if is_wheel { Kind::Wheel } else { Kind::Sdist },
+        name: normalised(data.name.as_ref()),
         version: data.version.to_string(),
         build: None,
         url,
         sha256,
-        md5: None,
+        md5: data.hash.as_ref().and_then(PackageHashes::md5).map(|digest| hex(digest)),
         size: None,
         dependencies: stated.map(requirement).collect(),
         categories: BTreeSet::from(["main".to_owned()]),
@@ -241,7 +244,8 @@ fn of_pypi(data: &PypiDistributionData) -> Result<Package, String> {
 /// A location as a lock of ours states it.
 fn url(location: &UrlOrPath) -> String {
     match location {
-        UrlOrPath::Url(url) => url.to_string(),
+        // So is a requirement marked that was a URL.
+        UrlOrPath::Url(url) => url.as_str().trim_start_matches("direct+").to_owned(),
         UrlOrPath::Path(path) => format!("file:{}", path.as_str().trim_start_matches("./")),
     }
 }

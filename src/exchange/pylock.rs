@@ -35,6 +35,8 @@ struct Entry<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     directory: Option<Directory>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    archive: Option<Artifact<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     sdist: Option<Artifact<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     wheels: Vec<Artifact<'a>>,
@@ -57,7 +59,9 @@ struct Directory {
 
 #[derive(Serialize)]
 struct Artifact<'a> {
-    name: String,
+    /// An archive has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<Url>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,9 +89,10 @@ pub(super) fn write(platform: Subdir, packages: &[Package]) -> Result<String, Er
 
 fn entry(package: &Package) -> Result<Entry<'_>, Error> {
     let name = package.name.as_str();
-    let artifact = |url: Option<Url>, path: Option<String>| {
+    let artifact = |url: Option<Url>, path: Option<String>, is_of_index: bool| {
+        let is_archive = package.kind == Kind::Sdist && !is_of_index;
         let artifact = Artifact {
-            name: package.file_name(),
+            name: (!is_archive).then(|| package.file_name()),
             url,
             path,
             size: package.size,
@@ -96,13 +101,17 @@ fn entry(package: &Package) -> Result<Entry<'_>, Error> {
         let version = Some(package.version.as_str());
         if package.kind == Kind::Wheel {
             Entry { name, version, wheels: vec![artifact], ..Entry::default() }
+        } else if is_archive {
+            // Its name may be anything, such as that of a branch.
+            Entry { name, version, archive: Some(artifact), ..Entry::default() }
         } else {
             Entry { name, version, sdist: Some(artifact), ..Entry::default() }
         }
     };
     Ok(match Place::of(package).ok_or_else(|| nowhere(package, FORMAT))? {
-        Place::Pypi(url) | Place::Url(url) => artifact(Some(url), None),
-        Place::File(path) => artifact(None, Some(path)),
+        Place::Pypi(url) => artifact(Some(url), None, true),
+        Place::Url(url) => artifact(Some(url), None, false),
+        Place::File(path) => artifact(None, Some(path), false),
         // The version of a tree is what it says when it is built.
         Place::Directory(path) => Entry { name, directory: Some(Directory { path }), ..Entry::default() },
         Place::Git { repository, commit, subdirectory } => {

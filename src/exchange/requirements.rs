@@ -20,7 +20,7 @@ pub(super) fn write(platform: Subdir, packages: &[Package]) -> Result<String, Er
         let requirement = match Place::of(package).ok_or_else(|| nowhere(package, FORMAT))? {
             Place::Pypi(_) => format!("{}=={}", package.name, package.version),
             Place::Url(url) => format!("{} @ {url}", package.name),
-            Place::File(path) if path.starts_with('/') => format!("{} @ file://{path}", package.name),
+            Place::File(path) if path.starts_with('/') => format!("{} @ {}", package.name, package.url),
             Place::File(path) => format!("./{path}"),
             Place::Directory(_) | Place::Git { .. } => {
                 return Err(Error {

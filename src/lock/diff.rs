@@ -83,6 +83,8 @@ struct Side<'a> {
     graph: Graph<'a>,
     index: BTreeMap<Key<'a>, usize>,
     says_needs: bool,
+    /// A `conda-lock.yml` alone does not keep what was asked for.
+    says_specs: bool,
 }
 
 impl<'a> Side<'a> {
@@ -91,6 +93,7 @@ impl<'a> Side<'a> {
         Self {
             graph: Graph::new(&locked.packages, &locked.specs),
             index: locked.packages.iter().enumerate().map(|(it, package)| (key(package), it)).collect(),
+            says_specs: !locked.specs.is_empty() || locked.packages.is_empty(),
             says_needs: locked.packages.iter().any(|package| !package.dependencies.is_empty()),
         }
     }
@@ -112,13 +115,13 @@ fn why(key: Key, found: (Option<usize>, Option<usize>), old: &Side, new: &Side) 
         let other = if key.1 == "conda" { ("PyPI", "pip") } else { ("conda", "conda") };
         return if new.index.contains_key(&(key.0, other.1)) {
             Some(format!("{} installs it now", other.0))
-        } else if was.is_empty() {
+        } else if was.is_empty() || !new.says_specs {
             (old.says_needs && new.says_needs).then(|| "nothing needs it any more".to_owned())
         } else {
             Some(format!("no longer asked for: {}", was.join(", ")))
         };
     }
-    if is != was && !is.is_empty() {
+    if is != was && !is.is_empty() && old.says_specs && new.says_specs {
         let before = if was.is_empty() { String::new() } else { format!(", before {}", was.join(", ")) };
         return Some(format!("asked for: {}{before}", is.join(", ")));
     }
@@ -249,9 +252,15 @@ mod tests {
 
     #[test]
     fn nothing_is_said_of_needs_that_are_not_known() {
-        let (before, after) = (locked(&[], vec![]), locked(&["a"], vec![package("a", &[])]));
+        let (before, after) = (locked(&["z"], vec![]), locked(&["a"], vec![package("a", &[])]));
         assert_eq!(changes(&before, &after)[0].why, Some("asked for: `a`".to_owned()));
         assert_eq!(changes(&after, &before)[0].why, Some("no longer asked for: `a`".to_owned()));
+        let newer = |specs| {
+            let newer = Package { version: "2.0".to_owned(), ..package("a", &[]) };
+            locked(specs, vec![newer])
+        };
+        assert_eq!(changes(&after, &newer(&[]))[0].why, None);
+        assert_eq!(changes(&newer(&[]), &after)[0].why, None);
         let needed = locked(&[], vec![package("a", &["b"]), package("b", &[])]);
         let unknown = locked(&[], vec![package("b", &[])]);
         assert_eq!(changes(&needed, &unknown)[0].why, None);

@@ -134,6 +134,23 @@ impl Package {
     }
 }
 
+/// `depends` of a record as name → requirement.
+pub fn dependencies(depends: &[String]) -> BTreeMap<String, String> {
+    let mut result: BTreeMap<String, String> = BTreeMap::new();
+    for text in depends {
+        let text = text.rsplit("::").next().unwrap_or(text).trim();
+        let split = text.find(|c: char| c == ' ' || "=<>!~[".contains(c)).unwrap_or(text.len());
+        let (name, rest) = (text[..split].to_lowercase(), text[split..].trim());
+        let stated = result.entry(name).or_default();
+        if stated.is_empty() {
+            rest.clone_into(stated);
+        } else if !rest.is_empty() && stated != rest {
+            *stated = format!("{stated},{rest}");
+        }
+    }
+    result
+}
+
 /// A requirement that leads to a package: its category, the [`Kind::manager`], and the package's name.
 pub type RootRequirement = (String, &'static str, String);
 
@@ -189,6 +206,17 @@ pub(crate) mod tests {
             dependencies: dependencies.iter().map(|name| ((*name).to_owned(), String::new())).collect(),
             categories: BTreeSet::from(["main".to_owned()]),
         }
+    }
+
+    #[test]
+    fn requirements_of_one_name_are_joined() {
+        let depends =
+            ["Python >=3.6", "python *", "c::zlib=1.2", "__glibc", "a[version='>=1']"].map(str::to_owned);
+        let result = dependencies(&depends);
+        assert_eq!(result["python"], ">=3.6,*");
+        assert_eq!(result["zlib"], "=1.2");
+        assert_eq!(result["__glibc"], "");
+        assert_eq!(result["a"], "[version='>=1']");
     }
 
     #[test]

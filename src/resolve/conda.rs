@@ -184,15 +184,14 @@ impl Resolver {
                 ));
             }
         }
-        let priority = options.channel_priority.unwrap_or_default();
         let problem = Problem {
-            kept: kept(job, &buckets, priority),
+            kept: kept(job, &buckets, options.channel_priority.unwrap_or_default()),
             constraints: demanded(job.pins)?,
             buckets,
             specs,
             excluded: excluded(job.spec, &all),
             virtual_packages: virtual_packages::of(job.platform, &options.virtual_packages),
-            priority,
+            priority: options.channel_priority.unwrap_or_default(),
             exclude_newer: options.exclude_newer,
         };
         // Both are pure computation: one on each core, none on the threads that wait for sockets.

@@ -1,13 +1,16 @@
-//! Software bills of materials: what a lock or an image consists of, in the two standard formats.
+//! Software bills of materials: what a lock or an image consists of, in the two standard formats; and provenance: what an
+//! image was built from.
 //!
 //! Guarantees: the same lock or image gives the same bytes. Licences are told where they can be known: they are in the
 //! packages, so an image has them and a lock alone has not.
 
 mod cyclonedx;
+mod provenance;
 mod spdx;
 
 use std::{collections::BTreeMap, path::Path};
 
+pub use provenance::{Origin, write as provenance};
 use purl::GenericPurlBuilder;
 use sha2::{Digest, Sha256};
 

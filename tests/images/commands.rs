@@ -220,3 +220,99 @@ fn an_image_wants_all_its_lock_files() {
     assert!(said.contains("master.conda-lock.yml is missing") && said.contains("envlock convert"), "{said}");
     assert!(!place.path().join("worker-image.tar").exists());
 }
+
+#[test]
+fn a_statement_names_the_image_and_all_that_it_is_made_of() {
+    let place = locked();
+    let summary = build(&place, &["worker"]);
+    let attest = |arguments: &[&str]| place.run(&[&["image", "attest"], arguments].concat());
+    let ran = attest(&["worker-image.tar"]).expect(0);
+    let statement: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let digest = format!("sha256:{}", statement["subject"][0]["digest"]["sha256"].as_str().unwrap());
+    assert_eq!(
+        (&statement["subject"][0]["name"], digest.as_str()),
+        (&"worker-image".into(), summary["image"].as_str().unwrap())
+    );
+    let definition = &statement["predicate"]["buildDefinition"];
+    assert_eq!(definition["externalParameters"]["role"], "worker");
+    let lock = place.read("envlock.nix");
+    let input_hash = definition["externalParameters"]["inputHash"].as_str().unwrap();
+    assert!(lock.contains(input_hash), "{input_hash}");
+    let dependencies = definition["resolvedDependencies"].as_array().unwrap();
+    let of = |name: &str| dependencies.iter().find(|it| it["name"] == name).unwrap();
+    assert_eq!(of("envlock.nix")["digest"]["sha256"], crate::common::packages::sha256(lock.as_bytes()));
+    let packages = dependencies.iter().filter(|it| it["uri"].is_string()).count();
+    assert_eq!(packages, USER.len() + 2);
+
+    // The predicate alone is what cosign wants, and a file is written whole.
+    let ran = attest(&["worker-image.tar", "--predicate", "-o", "worker.slsa.json"]).expect(0);
+    assert!(ran.stdout.is_empty());
+    assert_eq!(
+        serde_json::from_str::<Value>(&place.read("worker.slsa.json")).unwrap(),
+        statement["predicate"]
+    );
+}
+
+#[test]
+fn the_statement_of_an_image_is_the_same_anywhere() {
+    let (one, other) = (locked(), locked());
+    let statement = |place: &Place, zone: &str| {
+        build(place, &["worker"]);
+        let mut command = place.command(&["image", "attest", "worker-image.tar"]);
+        let ran = Ran::from(command.env("TZ", zone).env("LC_ALL", "C").output().unwrap()).expect(0);
+        // Each place has a channel of its own.
+        ran.stdout.replace(place.path().to_str().unwrap(), "/place")
+    };
+    let without_hashes = |text: String| {
+        let lines = text.lines().filter(|line| !line.contains("sha256") && !line.contains("inputHash"));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(statement(&one, "UTC"), statement(&one, "Asia/Tokyo"));
+    assert_eq!(without_hashes(statement(&one, "UTC")), without_hashes(statement(&other, "UTC")));
+}
+
+#[test]
+fn nothing_is_stated_of_an_image_that_is_not_what_its_lock_says() {
+    let place = locked();
+    build(&place, &["worker"]);
+    let path = place.path().join("worker-image.tar");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let found = place.run(&["image", "inspect", "worker-image.tar", "--json"]).expect(0);
+    let said: Value = serde_json::from_str(&found.stdout).unwrap();
+    let layer =
+        said["images"][0]["layers"][0]["digest"].as_str().unwrap().replace("sha256:", "blobs/sha256/");
+    let (at, length) = super::position(&path, &layer);
+    bytes[usize::try_from(at + length / 2).unwrap()] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let ran = place.run(&["image", "attest", "worker-image.tar", "-o", "x.json"]).expect(1);
+    assert!(ran.stderr.contains("nothing is stated of it"), "{}", ran.stderr);
+    assert!(!place.path().join("x.json").exists());
+}
+
+#[test]
+fn in_toto_reads_what_we_state() {
+    let python = crate::common::test_cache().join("readers/bin/python");
+    if !python.exists() {
+        crate::common::skipped("the readers that `make setup` installs");
+        return;
+    }
+    let place = locked();
+    build(&place, &["worker"]);
+    place.run(&["image", "attest", "worker-image.tar", "-o", "statement.json"]).expect(0);
+    let script = r#"
+import json, sys
+from google.protobuf import json_format
+from in_toto_attestation.predicates.provenance.v1 import provenance_pb2
+from in_toto_attestation.v1.resource_descriptor import ResourceDescriptor
+from in_toto_attestation.v1.statement import Statement
+document = json.load(open(sys.argv[1]))
+predicate = json_format.ParseDict(document["predicate"], provenance_pb2.Provenance())
+for dependency in predicate.build_definition.resolved_dependencies:
+    ResourceDescriptor.copy_from_pb(dependency).validate()
+statement = json_format.ParseDict(document, Statement([], "", {}).pb)
+Statement.copy_from_pb(statement).validate()
+print(statement.predicate_type, len(predicate.build_definition.resolved_dependencies))
+"#;
+    let said = duct::cmd!(python, "-c", script, "statement.json").dir(place.path()).read().unwrap();
+    assert!(said.starts_with("https://slsa.dev/provenance/v1 "), "{said}");
+}

@@ -1,5 +1,6 @@
 //! `envlock image`: images of roles, and what is in them; one file a command.
 
+mod attest;
 mod build;
 mod diff;
 mod index;
@@ -30,6 +31,7 @@ pub(super) fn image(
         ImageCommand::Build(arguments) => (build::build(arguments, settings, printer), arguments.json),
         ImageCommand::Inspect(arguments) => (inspect::inspect(arguments, printer), arguments.json),
         ImageCommand::Verify(arguments) => (verify::verify(arguments, settings, printer), arguments.json),
+        ImageCommand::Attest(arguments) => (attest::attest(arguments, settings, printer), false),
         ImageCommand::Diff(arguments) => (diff::diff(arguments, settings, printer), arguments.json),
         ImageCommand::Index(arguments) => (index::index(arguments, settings, printer), arguments.json),
         ImageCommand::Push(arguments) => (push::push(arguments, printer), false),

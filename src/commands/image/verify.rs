@@ -28,15 +28,18 @@ use crate::{
 /// How many findings of one image are told one by one.
 const TOLD: usize = 20;
 
-/// Runs the command.
-pub(super) fn verify(
+/// An image by its name and platform, and what was found in it.
+type Audited = (String, Option<String>, Audit);
+
+/// Compares every image of some archives with what its lock makes of its role, and tells what differs.
+pub(super) fn audits(
     arguments: &ImageVerify,
     settings: &Settings,
     printer: &Printer,
-) -> Result<ExitCode, Error> {
+) -> Result<Vec<Audited>, Error> {
     let archives =
         arguments.archives.iter().map(|path| Archive::open(path)).collect::<Result<Vec<_>, _>>()?;
-    let mut audits: Vec<(String, Option<String>, Audit)> = Vec::new();
+    let mut audits: Vec<Audited> = Vec::new();
     for archive in &archives {
         let (before, mut expected) = (audits.len(), Vec::new());
         for image in &archive.images {
@@ -60,6 +63,20 @@ pub(super) fn verify(
             }
         }
     }
+    Ok(audits)
+}
+
+/// What to do with an image that is not what its lock says.
+pub(super) const UNSOUND: &str =
+    "build it again with `envlock image build`, or say with --lock which lock it should be of";
+
+/// Runs the command.
+pub(super) fn verify(
+    arguments: &ImageVerify,
+    settings: &Settings,
+    printer: &Printer,
+) -> Result<ExitCode, Error> {
+    let audits = audits(arguments, settings, printer)?;
     let are_sound = audits.iter().all(|(_, _, audit)| audit.findings.is_empty());
     let mut are_one = true;
     // Images for several platforms have an environment each.
@@ -90,8 +107,7 @@ pub(super) fn verify(
         printer.data(json!({ "identical": are_sound && are_one, "images": images.collect::<Vec<_>>() }))?;
     }
     if !are_sound {
-        let hint = "build it again with `envlock image build`, or say with --lock which lock it should be of";
-        printer.error("the images are not what their lock says", Some(hint));
+        printer.error("the images are not what their lock says", Some(UNSOUND));
         return Ok(ExitCode::Differs);
     }
     if !are_one {

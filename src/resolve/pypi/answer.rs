@@ -17,7 +17,7 @@ use super::{
     PypiSolution,
     direct::Located,
     indexes::without_credentials,
-    provider::{kept_wheel, sha256},
+    provider::{kept_file, sha256},
     requirements::{Root, Wanted, unusable},
     session::Session,
 };
@@ -84,7 +84,7 @@ impl Session<'_> {
     async fn package(&self, dist: &Dist, wanted: &Wanted) -> Result<Package, Error> {
         let name = dist.name();
         let unlike = |reason: String| Error::index(name.as_ref(), &reason);
-        let dist = &kept_wheel(dist, self.pins, &self.target.tags);
+        let dist = &kept_file(dist, &self.keep());
         let file = dist.file().ok_or_else(|| unlike("it has no file".to_owned()))?;
         let version = version_of(dist).map(ToString::to_string).unwrap_or_default();
         let url = file.url.to_url().map_err(|error| unlike(error.to_string()))?;

@@ -33,7 +33,7 @@ use uv_normalize::PackageName;
 use self::{
     answer::Conda,
     direct::{Located, Locator},
-    requirements::{Place, Wanted},
+    requirements::{Direct, Place, Wanted},
     session::{Failure, Session},
 };
 use super::{
@@ -229,18 +229,40 @@ impl PypiResolver<'_> {
     }
 }
 
-/// What a branch was when a line that still stands was answered, it stays.
+/// A branch stays at the commit that it was answered with, if its line still stands, and it is plain which commit that is.
 fn keep_commits(wanted: &mut Wanted, pins: &Pins) {
-    for direct in &mut wanted.direct {
-        let Place::Git(git) = &mut direct.place else { continue };
-        let begin = format!("git+{}@", git.repository);
-        let was_asked = pins.specs.iter().any(|spec| spec.strip_prefix("pip: ") == Some(&direct.line.text));
-        let mut found = pins.kept(true).filter_map(|pin| pin.url.strip_prefix(&begin));
-        let inner = |url: &str| url.split_once("#subdirectory=").map(|(_, inner)| inner.to_owned());
-        if let Some(commit) = found.find(|url| inner(url) == git.subdirectory).filter(|_| was_asked) {
-            git.reference = commit.split('#').next().map(str::to_owned);
+    let places: Vec<_> = wanted.direct.iter().filter_map(Direct::tree).collect();
+    let kept: Vec<(usize, String)> = wanted
+        .direct
+        .iter()
+        .enumerate()
+        .filter_map(|(index, direct)| {
+            let (repository, subdirectory) = direct.tree()?;
+            let stands = pins.specs.iter().any(|spec| spec.strip_prefix("pip: ") == Some(&direct.line.text));
+            let mut commits = pins.kept(true).filter_map(|pin| {
+                let (found, commit, inner) = tree_of(&pin.url)?;
+                let is_named = direct.name.as_ref().is_none_or(|name| name.as_ref() == pin.name);
+                (found == repository.as_str() && inner == subdirectory && is_named).then_some(commit)
+            });
+            let only = commits.next().filter(|_| commits.next().is_none())?;
+            let is_alone = places.iter().filter(|place| **place == (repository, subdirectory)).count() == 1;
+            (stands && (is_alone || direct.name.is_some())).then(|| (index, only.to_owned()))
+        })
+        .collect();
+    for (index, commit) in kept {
+        if let Place::Git(git) = &mut wanted.direct[index].place {
+            git.reference = Some(commit);
         }
     }
+}
+
+/// Repository, commit and directory of a tree, by its URL in a lock.
+fn tree_of(url: &str) -> Option<(&str, &str, Option<&str>)> {
+    let url = url.strip_prefix("git+")?;
+    let (url, inner) =
+        url.split_once("#subdirectory=").map_or((url, None), |(url, inner)| (url, Some(inner)));
+    let (repository, commit) = url.rsplit_once('@')?;
+    Some((repository, commit, inner))
 }
 
 /// Takes facts away that a requirement of the file itself excludes; in `strict` that is an error.

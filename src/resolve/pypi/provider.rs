@@ -13,8 +13,8 @@ use uv_distribution::{ArchiveMetadata, Metadata, Reporter};
 use uv_distribution_filename::SourceDistExtension;
 use uv_distribution_types::{
     BuiltDist, Dist, DistributionMetadata, File, FileLocation, HashComparison, IndexMetadata, IndexUrl,
-    InstalledDist, Name, PrioritizedDist, RegistryBuiltDist, RegistrySourceDist, RequestedDist, Requirement,
-    RequirementSource, SourceDist, SourceDistCompatibility, VersionOrUrlRef,
+    InstalledDist, Name, PrioritizedDist, RegistryBuiltDist, RegistryBuiltWheel, RegistrySourceDist,
+    RequestedDist, Requirement, RequirementSource, SourceDist, SourceDistCompatibility, VersionOrUrlRef,
 };
 use uv_normalize::PackageName;
 use uv_pep440::{Version, VersionSpecifier, VersionSpecifiers};
@@ -28,7 +28,7 @@ use uv_resolver::{
 use super::{direct, indexes::without_credentials, no_build::NoBuild, sdist};
 use crate::{
     printer::Waiting,
-    resolve::{Mirror, Pins, read_from},
+    resolve::{Mirror, Pin, mirror, read_from},
     store::{self, Digests, Fetcher},
 };
 
@@ -67,8 +67,7 @@ pub(super) struct Provider<'a> {
     pub(super) index: IndexUrl,
     pub(super) fetcher: &'a Fetcher,
     pub(super) mirrors: &'a [Mirror],
-    pub(super) pins: &'a Pins,
-    pub(super) tags: &'a Tags,
+    pub(super) keep: Keep<'a>,
     pub(super) learned: Rc<RefCell<Learned>>,
     pub(super) waiting: Rc<Waiting>,
     pub(super) job: &'a str,
@@ -142,18 +141,35 @@ fn exactly(requirement: &Requirement, version: &Version) -> Requirement {
     }
 }
 
-/// The distribution by the wheel that an earlier answer has chosen of this version, where a better one has come since.
-pub(super) fn kept_wheel<'d>(dist: &'d Dist, pins: &Pins, tags: &Tags) -> Cow<'d, Dist> {
+/// The distribution by the file that an earlier answer has chosen of this version, where a better one has come since.
+pub(super) fn kept_file<'d>(dist: &'d Dist, keep: &Keep) -> Cow<'d, Dist> {
     let kept = || {
         let Dist::Built(BuiltDist::Registry(built)) = dist else { return None };
-        let pin = pins.kept(true).find(|pin| pin.name == dist.name().as_ref())?;
-        let best_wheel_index = built.wheels.iter().position(|wheel| {
-            sha256(&wheel.file.hashes).as_ref() == Some(&pin.sha256) && wheel.filename.is_compatible(tags)
-        })?;
+        let pin = keep.pins.get(dist.name())?;
+        let is_it = |file: &File| match (sha256(&file.hashes), file.url.to_url()) {
+            (Some(found), _) => found == pin.sha256,
+            (None, Ok(url)) => {
+                mirror::canonical(&without_credentials(&url), keep.mirrors).as_str() == pin.url
+            }
+            (None, Err(_)) => false,
+        };
+        if let Some(sdist) = built.sdist.as_ref().filter(|sdist| is_it(&sdist.file)) {
+            return Some(Dist::Source(SourceDist::Registry(sdist.clone())));
+        }
+        let fits = |wheel: &RegistryBuiltWheel| is_it(&wheel.file) && wheel.filename.is_compatible(keep.tags);
+        let best_wheel_index = built.wheels.iter().position(fits)?;
         let built = RegistryBuiltDist { best_wheel_index, ..built.clone() };
         Some(Dist::Built(BuiltDist::Registry(built)))
     };
     kept().map_or(Cow::Borrowed(dist), Cow::Owned)
+}
+
+/// Which files stay.
+pub(super) struct Keep<'a> {
+    /// Those of an earlier answer that no line excludes by its hashes.
+    pub(super) pins: &'a BTreeMap<PackageName, Pin>,
+    pub(super) mirrors: &'a [Mirror],
+    pub(super) tags: &'a Tags,
 }
 
 /// The sha256 that an index states.
@@ -194,7 +210,8 @@ impl ResolverProvider for Provider<'_> {
             VersionOrUrlRef::Version(version) => Some(version.clone()),
             VersionOrUrlRef::Url(_) => None,
         };
-        let response = match dist {
+        let kept = kept_file(dist, &self.keep);
+        let response = match &*kept {
             Dist::Source(SourceDist::Registry(sdist)) => match self.sdist_metadata(sdist).await {
                 Ok(metadata) => MetadataResponse::Found(self.settle(metadata).into()),
                 Err(unread) => {
@@ -206,15 +223,14 @@ impl ResolverProvider for Provider<'_> {
                         Unread::Failed(error) => learned.failure = learned.failure.take().or(Some(error)),
                     }
                     let said = uv_distribution::Error::NoBuildPackage(sdist.name.clone());
-                    let requested = Box::new(RequestedDist::Installable(dist.clone()));
+                    let requested = Box::new(RequestedDist::Installable(kept.into_owned()));
                     return Ok(MetadataResponse::Error(requested, Arc::new(said)));
                 }
             },
-            _ => match self.inner.get_or_build_wheel_metadata(&kept_wheel(dist, self.pins, self.tags)).await?
-            {
+            kept => match self.inner.get_or_build_wheel_metadata(kept).await? {
                 MetadataResponse::Found(found) => MetadataResponse::Found(self.settle(found.metadata).into()),
                 other => match &version {
-                    Some(version) => match self.repaired(dist, version).await {
+                    Some(version) => match self.repaired(kept, version).await {
                         Some(metadata) => MetadataResponse::Found(self.settle(metadata).into()),
                         None => other,
                     },

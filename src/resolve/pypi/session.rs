@@ -37,7 +37,7 @@ use super::{
     direct::Located,
     indexes::main_index,
     no_build::NoBuild,
-    provider::{Given, Learned, Provider},
+    provider::{Given, Keep, Learned, Provider},
     requirements::{Root, Wanted},
 };
 use crate::{printer::Waiting, spec::options::Options};
@@ -55,7 +55,8 @@ pub(super) struct Session<'a> {
     pub(super) resolver: &'a PypiResolver<'a>,
     pub(super) target: &'a Target,
     pub(super) key: &'a str,
-    pub(super) pins: &'a Pins,
+    /// The files of an earlier answer that may stay.
+    kept: BTreeMap<PackageName, Pin>,
     client: RegistryClient,
     context: NoBuild,
     flat_index: FlatIndex,
@@ -102,7 +103,7 @@ impl<'a> Session<'a> {
             resolver,
             target,
             key,
-            pins,
+            kept: kept(pins, &wanted.roots),
             client,
             context: NoBuild::new(cache, locations, wanted.build_options.clone()),
             flat_index,
@@ -178,6 +179,11 @@ impl<'a> Session<'a> {
         None
     }
 
+    /// Which files stay.
+    pub(super) fn keep(&self) -> Keep<'_> {
+        Keep { pins: &self.kept, mirrors: self.resolver.mirrors, tags: &self.target.tags }
+    }
+
     /// Asks the solver once: the distributions that it chooses, without the given packages.
     pub(super) async fn attempt(
         &self,
@@ -235,8 +241,7 @@ impl<'a> Session<'a> {
             index: main_index(locations),
             fetcher: self.resolver.fetcher,
             mirrors: self.resolver.mirrors,
-            pins: self.pins,
-            tags: &self.target.tags,
+            keep: self.keep(),
             learned: self.learned.clone(),
             waiting: self.waiting.clone(),
             job: self.key,
@@ -320,6 +325,17 @@ fn given(
         (it.metadata.name.clone(), given)
     });
     facts.chain(located).collect()
+}
+
+/// The packages of an earlier answer, but those whose files a line excludes by its hashes.
+fn kept(pins: &Pins, roots: &[Root]) -> BTreeMap<PackageName, Pin> {
+    let is_excluded = |pin: &Pin| {
+        let stated = roots.iter().filter(|root| root.name.as_ref() == pin.name).flat_map(|root| &root.hashes);
+        let mut stated = stated.peekable();
+        stated.peek().is_some() && stated.all(|hash| *hash.digest != *pin.sha256)
+    };
+    let kept = pins.kept(true).filter(|pin| !is_excluded(pin));
+    kept.filter_map(|pin| Some((PackageName::from_str(&pin.name).ok()?, pin.clone()))).collect()
 }
 
 /// A package of an earlier answer as one that uv prefers to others of its name.
