@@ -219,6 +219,8 @@ fn packages_of_pypi_stay_and_move_alike() {
     forget();
     place.run(&["convert"]).expect(0);
     assert_same_files(&place.files(), &old);
+    let ran = place.run(&["update", "tool", "--to", "2.0", "--offline"]).expect(7);
+    assert!(ran.stderr.contains("the metadata of `tool` is not in the cache"), "{}", ran.stderr);
     place.run(&["update", "tool", "--to", "1.0"]).expect(0);
     assert!(place.read("conda-lock.yml").contains("tool-1.0-cp311"));
 

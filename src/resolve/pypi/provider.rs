@@ -68,6 +68,8 @@ pub(super) struct Provider<'a> {
     pub(super) fetcher: &'a Fetcher,
     pub(super) mirrors: &'a [Mirror],
     pub(super) keep: Keep<'a>,
+    /// Nothing newer than the cache is looked at.
+    pub(super) cache_only: bool,
     pub(super) learned: Rc<RefCell<Learned>>,
     pub(super) waiting: Rc<Waiting>,
     pub(super) job: &'a str,
@@ -238,7 +240,9 @@ impl ResolverProvider for Provider<'_> {
                 },
             },
         };
-        if let (MetadataResponse::Found(found), Some(version)) = (&response, version) {
+        if matches!(response, MetadataResponse::Unavailable(_)) && self.cache_only {
+            self.learned.borrow_mut().offline.insert(name);
+        } else if let (MetadataResponse::Found(found), Some(version)) = (&response, version) {
             self.learned.borrow_mut().metadata.insert((name, version), found.metadata.clone());
         }
         Ok(response)

@@ -242,6 +242,7 @@ impl<'a> Session<'a> {
             fetcher: self.resolver.fetcher,
             mirrors: self.resolver.mirrors,
             keep: self.keep(),
+            cache_only: self.resolver.cache_only,
             learned: self.learned.clone(),
             waiting: self.waiting.clone(),
             job: self.key,
