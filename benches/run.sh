@@ -29,7 +29,7 @@ measure() {
         "$(jq -r '.results[0].median * 10000 | round / 10' "$work/result.json")" "$((memory / 1024))"
 }
 measure "start (--version)" "$envlock" --version
-measure 'convert the quickstart (3 environments, HTTP channel)' "$envlock" --quiet convert "$work/channel-quickstart/envlock.yml"
+measure 'convert the quickstart (3 environments, HTTP channel)' "$envlock" --quiet convert --upgrade "$work/channel-quickstart/envlock.yml"
 # Everything cached and no network: what is left is the work. uv's own command is the yardstick.
 uv=$ENVLOCK_TEST_CACHE/readers/bin/uv
 export UV_CACHE_DIR=$work/uv
@@ -55,7 +55,7 @@ done
 cd "$root"
 measure 'check the genuine quickstart' "$envlock" --quiet check "$work/genuine-quickstart/envlock.yml"
 for count in 10 30 100 300; do
-    measure "convert, answer of $count packages" "$envlock" --quiet convert "$work/synthetic/env-$count.yml" -o "$work/out-$count"
+    measure "convert, answer of $count packages" "$envlock" --quiet convert --upgrade "$work/synthetic/env-$count.yml" -o "$work/out-$count"
 done
 measure "check, 300 packages" "$envlock" --quiet check "$work/synthetic/env-300.yml" -o "$work/out-300"
 for count in 10 300; do

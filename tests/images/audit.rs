@@ -235,7 +235,7 @@ fn images_of_two_environments_are_not_identical() {
     let mut packages = all("1.0");
     packages.extend(all("2.0").into_iter().filter(|package| package.name == "small-b"));
     channel(&place, &packages);
-    place.run(&["convert"]).expect(0);
+    place.run(&["convert", "--upgrade"]).expect(0);
     build(&place, &["worker", "-o", "other.tar"]);
     let ran = place.run(&["image", "verify", "one.tar", "other.tar"]).expect(1);
     assert!(ran.stderr.contains("other.tar has another environment than one.tar"), "{}", ran.stderr);

@@ -76,7 +76,7 @@ fn one_package_more_recent_is_one_layer_bookkeeping_and_configuration() {
         let mut packages = all("1.0");
         packages.extend(all(version).into_iter().filter(|package| package.name == name));
         channel(&place, &packages);
-        place.run(&["convert"]).expect(0);
+        place.run(&["convert", "--upgrade"]).expect(0);
         let after = build(&place, &["worker", "-o", "after.tar"]);
         assert_ne!(after["tree_digest"], before["tree_digest"]);
         let ran = place.run(&["image", "diff", "before.tar", "after.tar", "--json"]).expect(0);
