@@ -12,7 +12,7 @@ use crate::{
     error::Error,
     fs,
     lock::{
-        self, Lock, LockedChannel, LockedEnvironment, LockedPlatform, Package,
+        self, Lock, LockedChannel, LockedEnvironment, Package,
         fingerprint::lock_hash,
         format::{conda_lock, nix},
         graph::Graph,
