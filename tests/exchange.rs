@@ -440,3 +440,17 @@ fn what_cannot_be_imported_is_said_and_nothing_is_written() {
     std::fs::remove_file(place.path().join("list.txt")).unwrap();
     assert_same_files(&place.files(), &before);
 }
+
+#[test]
+fn an_absolute_path_is_a_url_in_every_format() {
+    let project = Project::new();
+    let place = &project.place;
+    place.put("my wheels/tool-1.0-py3-none-any.whl", crate::common::index::wheel("tool", "1.0", &[]));
+    let url = format!("file://{}/my%20wheels/tool-1.0-py3-none-any.whl", place.path().display());
+    project.env_without_index("python=3.11, pip", &[&format!("tool @ {url}")]);
+    place.run(&["convert"]).expect(0);
+    for format in ["requirements", "environment"] {
+        let ran = place.run(&["export", "--format", format]).expect(0);
+        assert!(ran.stdout.contains(&format!("tool @ {url}")), "{format}: {}", ran.stdout);
+    }
+}

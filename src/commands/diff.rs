@@ -16,7 +16,7 @@ use crate::{
     },
     printer::Printer,
     settings::Settings,
-    spec::{self, environment::parse_platform},
+    spec,
     store::Files,
     tree::license,
 };
@@ -25,11 +25,7 @@ use crate::{
 pub(super) fn diff(arguments: &Diff, settings: &Settings, printer: &Printer) -> Result<ExitCode, Error> {
     let first = Locked::load(&arguments.first)?.with_dependencies()?;
     let second = Locked::load(&arguments.second)?.with_dependencies()?;
-    let wanted =
-        arguments.platform.as_deref().map(parse_platform).transpose().map_err(|(message, hint)| {
-            Error::from(spec::Error::usage(format!("--platform: {message}"), hint))
-        })?;
-    let pairs = pairs(&first, &second, wanted)?;
+    let pairs = pairs(&first, &second, super::platform(arguments.platform.as_deref())?)?;
     let comparisons: Vec<_> =
         pairs.iter().map(|(name, platform, a, b)| compare(name, *platform, a, b)).collect();
     let licenses = Licenses::open(settings);

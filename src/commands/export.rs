@@ -7,7 +7,6 @@ use crate::{
     cli::Export,
     error::{Error, ExitCode},
     exchange::{self, Format, Subject},
-    fs,
     lock::Kind,
     printer::Printer,
 };
@@ -38,13 +37,7 @@ pub(super) fn export(arguments: &Export, printer: &Printer) -> Result<ExitCode, 
     let subject =
         Subject { environment: &environment.name, channels: &environment.channels, platforms, alias: &alias };
     let text = exchange::write(&subject, arguments.format)?;
-    match &arguments.output {
-        None => printer.raw(text.as_bytes())?,
-        Some(path) => {
-            fs::write_own(path, text.as_bytes())?;
-            printer.note(format_args!("wrote {}", path.display()));
-        }
-    }
+    super::deliver(text.as_bytes(), arguments.output.as_ref(), printer)?;
     Ok(ExitCode::Success)
 }
 

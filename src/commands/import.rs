@@ -20,7 +20,7 @@ use crate::{
     printer::Printer,
     resolve::{self, Mirror},
     settings::Settings,
-    spec::{self, USER, environment::parse_platform},
+    spec::{self, USER},
     store::{self, Digests, Fetcher},
 };
 
@@ -28,10 +28,7 @@ use crate::{
 pub(super) fn import(arguments: &Import, settings: &Settings, printer: &Printer) -> Result<ExitCode, Error> {
     let file = &arguments.file;
     let usage = |message: String, hint: &str| Error::from(spec::Error::usage(message, hint));
-    let platform =
-        arguments.platform.as_deref().map(parse_platform).transpose().map_err(|(message, hint)| {
-            Error::from(spec::Error::usage(format!("--platform: {message}"), hint))
-        })?;
+    let platform = super::platform(arguments.platform.as_deref())?;
     let text = fs::read_own(file).map_err(spec::Error::from)?;
     let text =
         text.ok_or_else(|| usage(format!("there is no {}", file.display()), "name a lock of another tool"))?;
@@ -52,10 +49,8 @@ pub(super) fn import(arguments: &Import, settings: &Settings, printer: &Printer)
     complete(&mut environment, &beside, arguments, settings, printer)?;
     for locked in environment.platforms.values_mut() {
         locked.packages.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
-        let mut pairs = locked.packages.windows(2);
-        if let Some([twice, _]) =
-            pairs.find(|it| it[0].kind.manager() == it[1].kind.manager() && it[0].name == it[1].name)
-        {
+        let mut seen = BTreeSet::new();
+        if let Some(twice) = locked.packages.iter().find(|it| !seen.insert((it.kind.manager(), &it.name))) {
             return Err(usage(format!("{} has {} twice", file.display(), twice.name), "remove one of them"));
         }
     }

@@ -22,7 +22,6 @@ use crate::{
     spec::{
         self, RUNTIME, USER,
         channel::{Access, Channel, Context},
-        environment::parse_platform,
     },
 };
 
@@ -324,9 +323,8 @@ fn environment_of(file: &Path) -> String {
 
 fn platform_of(environment: &LockedEnvironment, wanted: Option<&str>) -> Result<Subdir, Error> {
     let known = || environment.platforms.keys().map(|it| it.as_str()).collect::<Vec<_>>().join(", ");
-    let wanted = match wanted {
-        Some(text) => parse_platform(text)
-            .map_err(|(message, hint)| spec::Error::usage(format!("--platform: {message}"), hint))?,
+    let wanted = match super::platform(wanted)? {
+        Some(stated) => stated,
         None => match (Subdir::current(), environment.platforms.keys().next()) {
             (_, Some(only)) if environment.platforms.len() == 1 => *only,
             (Some(host), _) => host,

@@ -28,6 +28,7 @@ mod why;
 
 use std::path::{Path, PathBuf};
 
+use rattler_conda_types::Subdir;
 use serde_json::json;
 
 use crate::{
@@ -36,7 +37,7 @@ use crate::{
     fs::{self, Stage},
     printer::Printer,
     settings::Settings,
-    spec,
+    spec::{self, environment::parse_platform},
 };
 
 /// Runs a command and prints its error, if any.
@@ -104,6 +105,20 @@ fn stage(directory: &Path, printer: &Printer) -> Result<Stage, fs::Error> {
 /// Where outputs go: `-o`, else the directory of the first input file.
 fn output_directory(output: Option<&PathBuf>, inputs: &Path) -> PathBuf {
     output.map_or_else(|| inputs.to_path_buf(), PathBuf::clone)
+}
+
+/// Writes an answer into a file, whole or not at all, or to standard output.
+fn deliver(bytes: &[u8], output: Option<&PathBuf>, printer: &Printer) -> Result<(), fs::Error> {
+    let Some(path) = output else { return printer.raw(bytes) };
+    fs::write_own(path, bytes)?;
+    printer.note(format_args!("wrote {}", path.display()));
+    Ok(())
+}
+
+/// What `--platform` names, if it was given.
+fn platform(stated: Option<&str>) -> Result<Option<Subdir>, spec::Error> {
+    let parsed = stated.map(parse_platform).transpose();
+    parsed.map_err(|(message, hint)| spec::Error::usage(format!("--platform: {message}"), hint))
 }
 
 /// The runtime of everything that waits for a network.

@@ -98,12 +98,6 @@ fn compose(arguments: &RenderCompose, settings: &Settings, printer: &Printer) ->
     let image = |role: &str| images.get(role).cloned().unwrap_or_else(|| image::image_name(role));
     let text = compose::render(roles, image, &mounts)
         .map_err(|reason| usage(format!("cannot render the roles: {reason}"), "check envlock.yml"))?;
-    match &arguments.output {
-        None => printer.raw(text.as_bytes())?,
-        Some(path) => {
-            fs::write_own(path, text.as_bytes())?;
-            printer.note(format_args!("wrote {}", path.display()));
-        }
-    }
+    super::deliver(text.as_bytes(), arguments.output.as_ref(), printer)?;
     Ok(ExitCode::Success)
 }

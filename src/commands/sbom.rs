@@ -44,13 +44,7 @@ pub(super) fn sbom(arguments: &Sbom, settings: &Settings, printer: &Printer) -> 
         of_image(&Archive::open(source)?, platform, time, settings, printer)?.0
     };
     let bytes = sbom::write(&subject, arguments.format)?;
-    match &arguments.output {
-        None => printer.raw(&bytes)?,
-        Some(path) => {
-            fs::write_own(path, &bytes)?;
-            printer.note(format_args!("wrote {}", path.display()));
-        }
-    }
+    super::deliver(&bytes, arguments.output.as_ref(), printer)?;
     Ok(ExitCode::Success)
 }
 

@@ -54,7 +54,7 @@ fn requirement(package: &Package) -> Result<String, Error> {
         Place::Pypi(_) => format!("{name}=={}", package.version),
         Place::Url(url) => format!("{name} @ {url}"),
         Place::File(path) | Place::Directory(path) if path.starts_with('/') => {
-            format!("{name} @ file://{path}")
+            format!("{name} @ {}", package.url)
         }
         Place::File(path) | Place::Directory(path) => format!("./{path}"),
         Place::Git { repository, commit, subdirectory } => {

@@ -17,7 +17,7 @@ use url::Url;
 use crate::{
     lock::{
         self, Kind, LockedChannel, LockedEnvironment, LockedPlatform, Package, fingerprint,
-        format::conda_lock,
+        format::conda_lock, model::git_tree,
     },
     spec::channel::redact_words,
 };
@@ -148,14 +148,11 @@ enum Place {
 
 impl Place {
     fn of(package: &Package) -> Option<Self> {
-        if let Some(rest) = package.url.strip_prefix("git+") {
-            let (rest, inner) =
-                rest.split_once("#subdirectory=").map_or((rest, None), |(rest, it)| (rest, Some(it)));
-            let (repository, commit) = rest.rsplit_once('@')?;
+        if let Some((repository, commit, subdirectory)) = git_tree(&package.url) {
             return Some(Self::Git {
                 repository: repository.to_owned(),
                 commit: commit.to_owned(),
-                subdirectory: inner.map(str::to_owned),
+                subdirectory: subdirectory.map(str::to_owned),
             });
         }
         let is_archive = [".whl", ".tar.gz", ".tgz", ".zip", ".tar", ".tar.bz2", ".tar.xz"]

@@ -134,6 +134,15 @@ impl Package {
     }
 }
 
+/// Repository, commit and directory of a git tree, by its URL in a lock.
+pub fn git_tree(url: &str) -> Option<(&str, &str, Option<&str>)> {
+    let url = url.strip_prefix("git+")?;
+    let (url, inner) =
+        url.split_once("#subdirectory=").map_or((url, None), |(url, inner)| (url, Some(inner)));
+    let (repository, commit) = url.rsplit_once('@')?;
+    Some((repository, commit, inner))
+}
+
 /// `depends` of a record as name → requirement.
 pub fn dependencies(depends: &[String]) -> BTreeMap<String, String> {
     let mut result: BTreeMap<String, String> = BTreeMap::new();

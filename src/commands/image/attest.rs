@@ -27,9 +27,10 @@ pub(super) fn attest(
         let message = format!("{} has images for {}", archive.path.display(), platforms.join(", "));
         return Err(spec::Error::usage(message, "choose one with --platform").into());
     }
-    // Only what is known to be so is stated.
+    // Only what is known to be so is stated, of the very archive that it is known of.
     let SourceArguments { mirror, artifact, offline } = &arguments.source;
     let verified = audits(
+        std::slice::from_ref(&archive),
         &ImageVerify {
             archives: vec![arguments.archive.clone()],
             lock: arguments.lock.clone(),
@@ -49,12 +50,6 @@ pub(super) fn attest(
     let (subject, lock) =
         of_image(&archive, arguments.platform.as_deref(), fs::TREE_TIME, settings, printer)?;
     let statement = sbom::provenance(&subject, &lock, arguments.predicate)?;
-    match &arguments.output {
-        None => printer.raw(&statement)?,
-        Some(path) => {
-            fs::write_own(path, &statement)?;
-            printer.note(format_args!("wrote {}", path.display()));
-        }
-    }
+    super::super::deliver(&statement, arguments.output.as_ref(), printer)?;
     Ok(ExitCode::Success)
 }

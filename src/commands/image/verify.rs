@@ -33,14 +33,13 @@ type Audited = (String, Option<String>, Audit);
 
 /// Compares every image of some archives with what its lock makes of its role, and tells what differs.
 pub(super) fn audits(
+    archives: &[Archive],
     arguments: &ImageVerify,
     settings: &Settings,
     printer: &Printer,
 ) -> Result<Vec<Audited>, Error> {
-    let archives =
-        arguments.archives.iter().map(|path| Archive::open(path)).collect::<Result<Vec<_>, _>>()?;
     let mut audits: Vec<Audited> = Vec::new();
-    for archive in &archives {
+    for archive in archives {
         let (before, mut expected) = (audits.len(), Vec::new());
         for image in &archive.images {
             let found = look_at_layers(archive, image, printer);
@@ -76,7 +75,9 @@ pub(super) fn verify(
     settings: &Settings,
     printer: &Printer,
 ) -> Result<ExitCode, Error> {
-    let audits = audits(arguments, settings, printer)?;
+    let archives =
+        arguments.archives.iter().map(|path| Archive::open(path)).collect::<Result<Vec<_>, _>>()?;
+    let audits = audits(&archives, arguments, settings, printer)?;
     let are_sound = audits.iter().all(|(_, _, audit)| audit.findings.is_empty());
     let mut are_one = true;
     // Images for several platforms have an environment each.

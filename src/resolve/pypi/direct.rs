@@ -286,7 +286,8 @@ const NO_TREE: &str = "name a directory whose files can be read, all of them in 
 const BUILT: &str =
     "envlock reads metadata and runs nothing: publish a wheel, or declare `[project]` in pyproject.toml";
 
-fn is_commit(reference: &str) -> bool {
+/// Whether a reference names one tree for ever.
+pub(super) fn is_commit(reference: &str) -> bool {
     reference.len() == 40 && reference.chars().all(|c| c.is_ascii_hexdigit())
 }
 

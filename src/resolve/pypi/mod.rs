@@ -42,7 +42,7 @@ use super::{
     virtual_packages,
 };
 use crate::{
-    lock::Package,
+    lock::{Package, model::git_tree},
     printer::Printer,
     spec::{
         channel::Variables,
@@ -240,7 +240,7 @@ fn keep_commits(wanted: &mut Wanted, pins: &Pins) {
             let (repository, subdirectory) = direct.tree()?;
             let stands = pins.specs.iter().any(|spec| spec.strip_prefix("pip: ") == Some(&direct.line.text));
             let mut commits = pins.kept(true).filter_map(|pin| {
-                let (found, commit, inner) = tree_of(&pin.url)?;
+                let (found, commit, inner) = git_tree(&pin.url)?;
                 let is_named = direct.name.as_ref().is_none_or(|name| name.as_ref() == pin.name);
                 (found == repository.as_str() && inner == subdirectory && is_named).then_some(commit)
             });
@@ -254,15 +254,6 @@ fn keep_commits(wanted: &mut Wanted, pins: &Pins) {
             git.reference = Some(commit);
         }
     }
-}
-
-/// Repository, commit and directory of a tree, by its URL in a lock.
-fn tree_of(url: &str) -> Option<(&str, &str, Option<&str>)> {
-    let url = url.strip_prefix("git+")?;
-    let (url, inner) =
-        url.split_once("#subdirectory=").map_or((url, None), |(url, inner)| (url, Some(inner)));
-    let (repository, commit) = url.rsplit_once('@')?;
-    Some((repository, commit, inner))
 }
 
 /// Takes facts away that a requirement of the file itself excludes; in `strict` that is an error.

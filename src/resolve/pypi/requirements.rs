@@ -60,8 +60,7 @@ impl Direct {
     /// Repository and directory of a tree that is named by a branch or a tag.
     pub(super) fn tree(&self) -> Option<(&Url, Option<&str>)> {
         let Place::Git(git) = &self.place else { return None };
-        let is_commit = |it: &String| it.len() == 40 && it.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let is_fixed = git.reference.as_ref().is_some_and(is_commit);
+        let is_fixed = git.reference.as_deref().is_some_and(super::direct::is_commit);
         (!is_fixed).then_some((&git.repository, git.subdirectory.as_deref()))
     }
 }
