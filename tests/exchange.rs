@@ -395,7 +395,15 @@ fn what_cannot_be_imported_is_said_and_nothing_is_written() {
     let twice = lock[lock.find("package:\n").unwrap() + "package:\n".len()..].to_owned();
     let hash = lock.split("sha256: ").nth(1).unwrap().split_whitespace().next().unwrap();
     let channel = lock.split("- url: ").nth(1).unwrap().split_whitespace().next().unwrap();
+    let of_pypi = |file: &str| {
+        format!(
+            "- name: t\n  version: 1\n  manager: pip\n  platform: linux-64\n  url: https://h/{file}\n  hash: {{sha256: {}}}\n  \
+             category: main\n  optional: false\n",
+            "0".repeat(64)
+        )
+    };
     let cases = [
+        (lock.clone() + &of_pypi("t-1.tar.gz") + &of_pypi("t-1-py3-none-any.whl"), "has t twice"),
         (lock.replace(channel, "https://bob:pw@h/c"), "holds credentials"),
         (lock.replace(hash, "zzzz"), "which is none"),
         (lock.replace("- name: a\n", "- name: ../a\n"), "is no name of a package"),
