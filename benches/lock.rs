@@ -40,6 +40,7 @@ fn lock(count: usize) -> Lock {
         size: Some(1),
         dependencies: (0..index.min(4)).map(|other| (format!("package-{other}"), ">=1".to_owned())).collect(),
         categories: BTreeSet::from(["main".to_owned()]),
+        wheel: None,
     };
     let locked = LockedPlatform { packages: (0..count).map(package).collect(), ..LockedPlatform::default() };
     Lock {

@@ -4,7 +4,7 @@
 //! has a stable [`ExitCode`] and, where there is something to do next, a hint. It does not
 //! print: that is [`crate::printer`].
 
-use crate::{exchange, fs, image, lock, nix, resolve, sbom, spec, store, tree};
+use crate::{build, exchange, fs, image, lock, nix, resolve, sbom, spec, store, tree};
 
 /// What the process returns. The numbers are documented in the README and never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub enum ExitCode {
     WrongHash = 6,
     /// `--offline` or `--frozen-metadata` needs something that the cache does not hold.
     NotCached = 7,
-    /// A package is damaged, malicious, or of a kind that cannot be installed.
+    /// A package is damaged or malicious, or cannot be built or installed.
     UnsoundPackage = 8,
     /// Another program, such as Nix, was called and failed; it has said why.
     OtherProgram = 9,
@@ -50,6 +50,9 @@ pub enum Error {
     /// A tree cannot be built.
     #[error(transparent)]
     Tree(#[from] tree::Error),
+    /// An sdist does not become a wheel.
+    #[error(transparent)]
+    Build(#[from] build::Error),
     /// An image cannot be built.
     #[error(transparent)]
     Image(#[from] image::Error),
@@ -96,6 +99,9 @@ impl Error {
                 | tree::Error::Unsupported { .. }
                 | tree::Error::ByteCode { .. } => ExitCode::UnsoundPackage,
             },
+            Self::Build(build::Error::Fs(_)) => ExitCode::FileSystem,
+            Self::Build(build::Error::WrongWheel { .. }) => ExitCode::WrongHash,
+            Self::Build(_) => ExitCode::UnsoundPackage,
             Self::Image(error) => match error {
                 image::Error::Role { .. } | image::Error::Oci { .. } | image::Error::Archive { .. } => {
                     ExitCode::BadInput
@@ -123,6 +129,7 @@ impl Error {
             Self::Lock(error) => error.hint(),
             Self::Store(error) => error.hint(),
             Self::Tree(error) => error.hint(),
+            Self::Build(error) => error.hint(),
             Self::Image(error) => error.hint(),
             Self::Nix(error) => error.hint(),
             Self::Exchange(error) => error.hint(),

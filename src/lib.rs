@@ -4,6 +4,7 @@
 //! `spec < lock < store < tree < image < commands`, with `resolve` beside `tree` and `cluster` beside `lock`.
 //! The binary is thin: [`run`] is all of it.
 
+pub mod build;
 pub mod causes;
 pub mod cli;
 pub mod cluster;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::common::root;
 
 /// What each module of the crate may use. A module that is not here may be used by none of them.
-const MAY_USE: [(&str, &[&str]); 19] = [
+const MAY_USE: [(&str, &[&str]); 20] = [
     ("causes", &[]),
     ("fs", &[]),
     ("json", &[]),
@@ -19,15 +19,16 @@ const MAY_USE: [(&str, &[&str]); 19] = [
     ("store", &["causes", "fs", "http", "lock", "spec"]),
     ("resolve", &["causes", "fs", "http", "lock", "printer", "spec", "store"]),
     ("tree", &["causes", "fs", "lock", "spec", "store"]),
+    ("build", &["causes", "fs", "lock", "store", "tree"]),
     ("image", &["cluster", "fs", "json", "lock", "spec", "store", "tree"]),
     ("nix", &["fs", "lock"]),
-    ("error", &["exchange", "fs", "image", "lock", "nix", "resolve", "sbom", "spec", "store", "tree"]),
+    ("error", &["build", "exchange", "fs", "image", "lock", "nix", "resolve", "sbom", "spec", "store", "tree"]),
     ("cli", &["exchange", "image", "sbom", "spec"]),
     ("settings", &["causes", "cli", "printer", "spec"]),
     (
         "commands",
         &[
-            "causes", "cli", "cluster", "error", "exchange", "fs", "http", "image", "lock", "nix", "printer",
+            "build", "causes", "cli", "cluster", "error", "exchange", "fs", "http", "image", "lock", "nix", "printer",
             "resolve", "sbom", "settings", "spec", "store", "tree",
         ],
     ),

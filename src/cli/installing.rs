@@ -96,3 +96,35 @@ pub struct Run {
 const RUN_EXAMPLES: &str = "\
 Examples:
   envlock run --prefix /opt/envlock/env -- celery --version";
+
+/// `envlock wheel`.
+#[derive(Args, Debug)]
+#[command(after_help = WHEEL_EXAMPLES)]
+pub struct Wheel {
+    /// The package that is locked as an sdist
+    #[arg(value_name = "PACKAGE")]
+    pub package: String,
+    /// A conda-lock.yml, an envlock.nix, or a directory with them
+    #[arg(long, value_name = "LOCK", default_value = ".")]
+    pub lock: PathBuf,
+    /// Which environment of the lock [default: the user environment]
+    #[arg(long, short, value_name = "NAME")]
+    pub environment: Option<String>,
+    /// Which platform of the lock [default: this machine's]
+    #[arg(long, short, value_name = "P")]
+    pub platform: Option<String>,
+    /// Where to write it [default: under its own name, here]
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Where artifacts come from.
+    #[command(flatten)]
+    pub source: SourceArguments,
+    /// Print a summary as JSON on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+const WHEEL_EXAMPLES: &str = "\
+Examples:
+  envlock wheel python-nvd3
+  envlock wheel python-nvd3 --lock locks --output nvd3.whl";

@@ -58,12 +58,18 @@ pub struct Convert {
     /// What the target has, such as `__cuda=12.4` or `__glibc=2.17`
     #[arg(long, value_name = "NAME=VERSION")]
     pub virtual_package: Vec<String>,
+    /// A variable for the builds of sdists
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub build_variable: Vec<String>,
     /// A YAML file of conda name: PyPI name, for names that differ
     #[arg(long, value_name = "FILE")]
     pub name_map: Option<String>,
     /// Take the newest of everything, instead of what the lock that is there has
     #[arg(long, conflicts_with = "frozen_metadata")]
     pub upgrade: bool,
+    /// Lock sdists without building them; envlock itself cannot install them then
+    #[arg(long)]
+    pub no_build: bool,
     /// Use what is cached and open no connection
     #[arg(long)]
     pub offline: bool,
@@ -86,6 +92,7 @@ Examples:
 /// `envlock update`.
 #[derive(Args, Debug)]
 #[command(after_help = UPDATE_EXAMPLES)]
+#[allow(clippy::struct_excessive_bools, reason = "switches of a command line")]
 pub struct Update {
     /// The packages, of conda or of PyPI [default: all of them]
     #[arg(value_name = "PACKAGE")]
@@ -102,6 +109,9 @@ pub struct Update {
     /// Read a channel or an index from somewhere else; the lock keeps its own URLs
     #[arg(long, value_name = "CANONICAL=URL")]
     pub mirror: Vec<String>,
+    /// Lock sdists without building them; envlock itself cannot install them then
+    #[arg(long)]
+    pub no_build: bool,
     /// Use what is cached and open no connection
     #[arg(long)]
     pub offline: bool,

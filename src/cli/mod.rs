@@ -19,7 +19,7 @@ pub use image::{
     Image, ImageAttest, ImageBuild, ImageCommand, ImageDiff, ImageIndex, ImageInspect, ImagePush,
     ImageVerify, Render, RenderCommand, RenderCompose, RenderNode, Sbom,
 };
-pub use installing::{Install, Run, Verify};
+pub use installing::{Install, Run, Verify, Wheel};
 pub use locking::{Check, Convert, Init, Update};
 pub use nix::NixBuild;
 
@@ -45,7 +45,7 @@ Exit codes:
   5  a file cannot be read or written
   6  an artifact has another hash than promised
   7  --offline or --frozen-metadata needs something that is not cached
-  8  a package is damaged, malicious, or of a kind that cannot be installed
+  8  a package is damaged or malicious, or cannot be built or installed
   9  another program that was called has failed, and said why";
 
 /// Options of every command.
@@ -102,6 +102,8 @@ pub enum Command {
     Run(Run),
     /// Fetch the artifacts of a lock into the store
     Fetch(Fetch),
+    /// Build an sdist of a lock into the wheel that the lock says it becomes
+    Wheel(Wheel),
     /// Pack locks and artifacts into one file, for machines without a network
     Bundle(Bundle),
     /// Look after the cache

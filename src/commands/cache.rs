@@ -4,12 +4,12 @@ use std::{collections::BTreeSet, path::PathBuf};
 
 use serde_json::json;
 
-use super::locked::Locked;
+use super::{locked::Locked, trees::prune_wheels};
 use crate::{
     cli::CacheCommand,
     error::{Error, ExitCode},
     fs, image,
-    lock::fingerprint::lock_hash,
+    lock::{Package, fingerprint::lock_hash},
     printer::Printer,
     settings::Settings,
     store::{self, Files},
@@ -36,6 +36,7 @@ fn info(as_json: bool, settings: &Settings, printer: &Printer) -> Result<ExitCod
         ("unpacked", "lists of those files"),
         ("trees", "manifests of trees"),
         ("byte-code", "which byte-code came of which sources"),
+        ("wheels", "which wheel came of which sdist"),
         ("layers", "which layers were written"),
         ("images", "which images were written"),
     ];
@@ -71,7 +72,10 @@ fn prune(keep: &[PathBuf], settings: &Settings, printer: &Printer) -> Result<Exi
         let locked = Locked::load(path)?;
         for platform in locked.environments.iter().flat_map(|environment| environment.platforms.values()) {
             locks.insert(lock_hash(&platform.packages));
-            artifacts.extend(platform.packages.iter().map(|package| package.sha256.clone()));
+            let needed = platform.packages.iter().flat_map(Package::artifacts);
+            artifacts.extend(needed.map(|package| package.sha256.clone()));
+            let wheels = platform.packages.iter().filter_map(|package| package.wheel.as_ref());
+            artifacts.extend(wheels.map(|wheel| wheel.sha256.clone()));
         }
     }
     let waiting = printer.waiting("waiting for other processes that use the cache");
@@ -80,6 +84,7 @@ fn prune(keep: &[PathBuf], settings: &Settings, printer: &Printer) -> Result<Exi
     let mut removed = store::prune_leftovers(&settings.cache)?;
     if !keep.is_empty() {
         removed += store::prune_artifacts(&settings.cache, &artifacts)?;
+        removed += prune_wheels(&settings.cache, &artifacts)?;
         let used = tree::prune(&settings.cache, &artifacts, &locks, &mut removed)?;
         // What an image was is not what a lock needs: its layers are written again from the rest.
         removed += image::prune(&settings.cache)?;

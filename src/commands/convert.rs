@@ -1,15 +1,14 @@
 //! `envlock convert`: read, resolve everything at once, write everything together.
 
-use std::{collections::BTreeMap, path::Path};
+use std::path::Path;
 
 use super::locking::{self, Request};
 use crate::{
     cli::Convert,
     error::{Error, ExitCode},
     fs,
-    lock::{self, format::nix},
+    lock::{self, Lock, format::nix},
     printer::Printer,
-    resolve::Pins,
     settings::Settings,
     spec::{
         self,
@@ -29,6 +28,7 @@ pub(super) fn convert(
         printer.note(note);
     }
     let directory = super::output_directory(arguments.output.as_ref(), &inputs.directory);
+    let earlier = if arguments.upgrade { None } else { earlier(&directory, printer)? };
     let request = Request {
         inputs: &inputs,
         stated: &stated,
@@ -36,7 +36,9 @@ pub(super) fn convert(
         offline: arguments.offline,
         frozen: arguments.frozen_metadata,
         directory: &directory,
-        pins: if arguments.upgrade { BTreeMap::new() } else { pins(&directory, printer)? },
+        pins: earlier.as_ref().map(locking::pins).unwrap_or_default(),
+        earlier,
+        builds: !arguments.no_build,
     };
     let outcome = locking::resolve(request, settings, printer)?.write(&directory, settings, printer)?;
     if arguments.json {
@@ -45,15 +47,15 @@ pub(super) fn convert(
     Ok(ExitCode::Success)
 }
 
-/// What the lock in a directory has, if there is one that can be read: what replaces it keeps that.
-fn pins(directory: &Path, printer: &Printer) -> Result<BTreeMap<String, Pins>, Error> {
+/// The lock in a directory, if there is one that can be read: what replaces it keeps what it has.
+fn earlier(directory: &Path, printer: &Printer) -> Result<Option<Lock>, Error> {
     let path = directory.join(lock::NIX_FILE);
-    let Some(text) = fs::read_own(&path)? else { return Ok(BTreeMap::new()) };
+    let Some(text) = fs::read_own(&path)? else { return Ok(None) };
     match nix::read(&path, &text) {
-        Ok(lock) => Ok(locking::pins(&lock)),
+        Ok(lock) => Ok(Some(lock)),
         Err(error) => {
             printer.warning(format_args!("{}: everything is resolved anew", crate::causes::chain(&error)));
-            Ok(BTreeMap::new())
+            Ok(None)
         }
     }
 }
@@ -81,6 +83,12 @@ fn stated_options(arguments: &Convert) -> Result<Options, spec::Error> {
     }
     for text in &arguments.platform {
         stated.set("platforms", text).map_err(usage("platform"))?;
+    }
+    for text in &arguments.build_variable {
+        let wrong = || (format!("`{text}` has no value"), "write it like `NAME=VALUE`".to_owned());
+        let added = text.split_once('=').ok_or_else(wrong);
+        let added = added.and_then(|(name, value)| stated.add_build_variable(name, value));
+        added.map_err(usage("build-variable"))?;
     }
     for text in &arguments.virtual_package {
         let (name, version) = options::parse_virtual_package(text).map_err(usage("virtual-package"))?;

@@ -122,6 +122,19 @@ impl Locked {
         })
     }
 
+    /// A lock that is not written yet: its outputs will be in `directory`, its inputs are in `inputs`.
+    pub(super) fn draft(project: Lock, directory: &Path, inputs: &Path) -> Self {
+        Self {
+            inputs: inputs.to_path_buf(),
+            directory: directory.to_path_buf(),
+            files: vec![directory.join(lock::NIX_FILE)],
+            channels: project.environments.iter().flat_map(|it| it.channels.clone()).collect(),
+            environments: project.environments.clone(),
+            unknown: BTreeSet::new(),
+            project: Some(project),
+        }
+    }
+
     /// Reads the project's `envlock.nix`: the file itself, or the one in a directory.
     pub(super) fn load_project(path: &Path) -> Result<Self, Error> {
         if path.is_dir() { Self::load(&fs::normal(&path.join(lock::NIX_FILE))) } else { Self::load(path) }

@@ -5,8 +5,10 @@ use std::{
     path::Path,
 };
 
+use rattler_conda_types::Subdir;
 use serde_json::json;
 
+use super::building::Building;
 use crate::{
     error::Error,
     fs,
@@ -40,6 +42,10 @@ pub(super) struct Request<'a> {
     pub(super) directory: &'a Path,
     /// What each job begins with, by [`resolve::key`].
     pub(super) pins: BTreeMap<String, Pins>,
+    /// The lock that is replaced, unless nothing of it is to stay.
+    pub(super) earlier: Option<Lock>,
+    /// Whether sdists are built.
+    pub(super) builds: bool,
 }
 
 /// A lock that is not written yet.
@@ -93,20 +99,22 @@ pub(super) fn resolve(
     // Where nothing can be kept, there is nothing to prune either.
     let _in_use = store::in_use(&settings.cache).ok();
     let runtime = super::runtime()?;
+    let within = runtime.enter();
+    let conda = Resolver::new(&settings.cache, &network, mirrors.clone(), cache_only, printer);
+    let fetcher = Fetcher::new(settings.cache.clone(), &network);
+    let pypi = PypiResolver {
+        cache: settings.cache.clone(),
+        cache_only,
+        patience: network.patience,
+        fetcher: &fetcher,
+        mirrors: &mirrors,
+        variables: &settings.variables,
+        name_map: &inputs.name_map,
+        base: &inputs.directory,
+        printer,
+    };
+    drop(within);
     let (solved, packages) = runtime.block_on(async {
-        let conda = Resolver::new(&settings.cache, &network, mirrors.clone(), cache_only, printer);
-        let fetcher = Fetcher::new(settings.cache.clone(), &network);
-        let pypi = PypiResolver {
-            cache: settings.cache.clone(),
-            cache_only,
-            patience: network.patience,
-            fetcher: &fetcher,
-            mirrors: &mirrors,
-            variables: &settings.variables,
-            name_map: &inputs.name_map,
-            base: &inputs.directory,
-            printer,
-        };
         let solved = resolve::solve_all(&conda, &pypi, &jobs, &inputs.options, frozen.as_ref()).await?;
         let mut packages = BTreeMap::new();
         for (key, (conda, pypi)) in &solved {
@@ -116,11 +124,14 @@ pub(super) fn resolve(
         }
         Ok::<_, Error>((solved, packages))
     })?;
-    // The process ends soon: waiting for idle connections would only delay it.
-    runtime.shutdown_background();
     report(&solved, &packages, printer);
 
-    let lock = assemble(inputs, request.stated, input_hash, &solved, packages, settings, directory);
+    let mut lock = assemble(inputs, request.stated, input_hash, &solved, packages, settings, directory);
+    let building =
+        Building { request: &request, solved: &solved, pypi: &pypi, runtime: &runtime, settings, printer };
+    building.complete(&mut lock)?;
+    // The process ends soon: waiting for idle connections would only delay it.
+    runtime.shutdown_background();
     let used = Recorded { metadata: resolve::fingerprints(&solved), answers: pins(&lock) };
     Ok(Draft { used: Some(used), ..Draft::of(lock) })
 }
@@ -176,10 +187,21 @@ pub(super) fn pins(lock: &Lock) -> BTreeMap<String, Pins> {
     let platforms = lock.environments.iter().flat_map(|environment| {
         environment.platforms.iter().map(move |(platform, locked)| (&environment.name, *platform, locked))
     });
-    let pins = platforms.map(|(name, platform, locked)| {
-        (resolve::key(name, platform), Pins::of(&locked.packages, locked.specs.clone()))
+    let pins = platforms.flat_map(|(name, platform, locked)| {
+        let own = (resolve::key(name, platform), Pins::of(&locked.packages, locked.specs.clone()));
+        let built = locked.packages.iter().filter_map(move |package| {
+            let requires = &package.wheel.as_ref()?.requires;
+            let pins = Pins { built: requires.clone(), ..Pins::of(requires, Vec::new()) };
+            Some((build_key(&package.name, platform), pins))
+        });
+        std::iter::once(own).chain(built)
     });
     pins.collect()
+}
+
+/// The key of the pins of what builds an sdist.
+pub(super) fn build_key(sdist: &str, platform: Subdir) -> String {
+    resolve::key(&format!("build of {sdist}"), platform)
 }
 
 /// What was written, for programs.
@@ -290,6 +312,7 @@ async fn packages_of(
             size: stated.size,
             dependencies: model::dependencies(&package.depends),
             categories: BTreeSet::new(),
+            wheel: None,
         });
     }
     Ok(packages)
@@ -309,11 +332,6 @@ fn report(
         ));
     }
     for (key, (solution, _)) in solved {
-        let sdists = packages[key].iter().filter(|package| package.kind == Kind::Sdist).count();
-        if sdists > 0 {
-            printer
-                .note(format_args!("{key}: {sdists} of the PyPI packages are sdists, which must be built"));
-        }
         if solution.without_timestamp > 0 {
             let count = solution.without_timestamp;
             printer

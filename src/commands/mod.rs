@@ -1,5 +1,6 @@
 //! The commands, one file each; this one hands the command line to them and reports how it ended.
 
+mod building;
 mod bundle;
 mod cache;
 mod check;
@@ -24,6 +25,7 @@ mod tree;
 mod trees;
 mod update;
 mod verify;
+mod wheel;
 mod why;
 
 use std::path::{Path, PathBuf};
@@ -56,6 +58,7 @@ pub fn run(cli: &Cli, settings: &Settings, printer: &Printer) -> ExitCode {
         Command::Verify(arguments) => (verify::verify(arguments, settings, printer), arguments.json),
         Command::Run(arguments) => (run::run(arguments, settings, printer), false),
         Command::Fetch(arguments) => (fetch::fetch(arguments, settings, printer), arguments.json),
+        Command::Wheel(arguments) => (wheel::wheel(arguments, settings, printer), arguments.json),
         Command::Bundle(arguments) => (bundle::bundle(&arguments.command, settings, printer), false),
         Command::Cache(arguments) => cache::cache(&arguments.command, settings, printer),
         Command::Image(arguments) => image::image(&arguments.command, settings, printer),

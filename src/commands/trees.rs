@@ -1,5 +1,7 @@
 //! Trees for the commands that need them: artifacts are fetched where they must, everything else comes from the store.
 
+mod wheels;
+
 use std::{
     cell::Cell,
     collections::{BTreeMap, BTreeSet},
@@ -16,7 +18,7 @@ use crate::{
     error::Error,
     fs,
     lock::{
-        Package,
+        Kind, Package,
         fingerprint::{hex, lock_hash},
     },
     printer::Printer,
@@ -26,6 +28,8 @@ use crate::{
     store::{self, Fetcher, Files, Wanted},
     tree::{self, Loader, Manifest, Request},
 };
+
+pub(super) use wheels::{Bench, Source, prune as prune_wheels};
 
 /// The prefix of the user environment in images.
 pub(super) const USER_PREFIX: &str = "/opt/envlock/env";
@@ -81,6 +85,13 @@ impl<'a> Builder<'a> {
                 })
             })
             .collect::<Result<Vec<_>, Error>>()?;
+        self.fetch_wanted(&wanted)
+    }
+
+    fn fetch_wanted(&self, wanted: &[Wanted]) -> Result<usize, Error> {
+        if wanted.is_empty() {
+            return Ok(0);
+        }
         let waiting = Cell::new(None);
         let progress = |done: usize, bytes: u64| {
             let line = waiting.take().unwrap_or_else(|| self.printer.waiting(""));
@@ -89,7 +100,7 @@ impl<'a> Builder<'a> {
             waiting.set(Some(line));
         };
         let runtime = super::runtime()?;
-        let fetched = runtime.block_on(self.fetcher.fetch_all(&wanted, &progress))?;
+        let fetched = runtime.block_on(self.fetcher.fetch_all(wanted, &progress))?;
         runtime.shutdown_background();
         Ok(fetched)
     }
@@ -142,7 +153,7 @@ impl<'a> Builder<'a> {
         rebuild: bool,
     ) -> Result<Manifest, Error> {
         tree::check_kinds(request.packages)?;
-        self.fetch(request.packages.iter())?;
+        self.gather(request, files)?;
         let mut anew = rebuild;
         let mut fetched_again = BTreeSet::new();
         loop {
@@ -155,7 +166,7 @@ impl<'a> Builder<'a> {
                 {
                     self.printer.warning(format_args!("{error}; it is fetched again"));
                     fs::remove_file(path)?;
-                    self.fetch(request.packages.iter())?;
+                    self.gather(request, files)?;
                 }
                 _ => return result,
             }
@@ -163,6 +174,12 @@ impl<'a> Builder<'a> {
                 place.empty()?;
             }
         }
+    }
+
+    /// Sees to it that the store has everything that a tree is made of.
+    fn gather(&self, request: &Request, files: &Files) -> Result<(), Error> {
+        self.fetch(request.packages.iter().filter(|package| package.kind != Kind::Sdist))?;
+        self.ensure_wheels(request, files, &|_| true)
     }
 
     fn try_derive(
@@ -187,7 +204,7 @@ impl<'a> Builder<'a> {
             let runtime = runtime.unwrap_or_default();
             let mut byte_code = tree.byte_code(request, &runtime, cache, files, anew)?;
             if !byte_code.missing.is_empty() {
-                can_run(request)?;
+                can_run(request, "its byte-code can only be compiled")?;
                 let loader = self.loader(request.platform, files)?;
                 let scratch = files.scratch().fresh();
                 let root = place.map_or(scratch.as_path(), |place| place.root);
@@ -209,7 +226,10 @@ impl<'a> Builder<'a> {
     }
 
     fn tell(&self, manifest: &Manifest) {
-        manifest.notes.iter().for_each(|note| self.printer.note(note));
+        // What is only there to build is nobody's environment.
+        if manifest.marker.environment != wheels::ENVIRONMENT {
+            manifest.notes.iter().for_each(|note| self.printer.note(note));
+        }
     }
 
     /// The runtime's loader, ready to run; none if the lock has no runtime.
@@ -223,15 +243,15 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Whether the Python of an environment runs on this machine.
-fn can_run(request: &Request) -> Result<(), Error> {
+/// Whether the Python of an environment runs on this machine; `what` wants it to.
+fn can_run(request: &Request, what: &str) -> Result<(), Error> {
     if Subdir::current() == Some(request.platform) {
         return Ok(());
     }
     Err(tree::Error::Unsupported {
         what: format!("{} for {}", request.environment, request.platform.as_str()),
-        reason: "its Python does not run on this machine, so its byte-code cannot be compiled".to_owned(),
-        hint: "add --no-byte-code, or do it on a machine of that platform".to_owned(),
+        reason: format!("{what} where its Python runs, which is not on this machine"),
+        hint: "do it on a machine of that platform; without sdists, --no-byte-code helps, too".to_owned(),
     }
     .into())
 }

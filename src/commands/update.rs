@@ -51,6 +51,8 @@ pub(super) fn update(arguments: &Update, settings: &Settings, printer: &Printer)
         frozen: false,
         directory: &directory,
         pins: pins(&before, arguments)?,
+        earlier: Some(before.clone()),
+        builds: !arguments.no_build,
     };
     let draft = locking::resolve(request, settings, printer)?;
     let mut comparisons = Vec::new();
@@ -105,6 +107,9 @@ fn pins(before: &Lock, arguments: &Update) -> Result<BTreeMap<String, Pins>, Err
             pins.kept = kept;
             let updated: Vec<crate::resolve::Pin> = updated;
             is_known |= !updated.is_empty();
+            if !updated.is_empty() {
+                pins.built.clear();
+            }
             if let Some(version) = &arguments.to {
                 pins.demanded.extend(updated.into_iter().map(|pin| Demand {
                     pypi: pin.pypi,

@@ -91,5 +91,6 @@ fn package(entry: &ExplicitEnvironmentEntry) -> Result<Package, String> {
         size: None,
         dependencies: BTreeMap::new(),
         categories: BTreeSet::from(["main".to_owned()]),
+        wheel: None,
     })
 }

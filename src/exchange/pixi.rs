@@ -205,6 +205,7 @@ fn of_conda(data: &CondaBinaryData) -> Package {
         size: record.size,
         dependencies: dependencies(&record.depends),
         categories: BTreeSet::from(["main".to_owned()]),
+        wheel: None,
     }
 }
 
@@ -238,6 +239,7 @@ fn of_pypi(data: &PypiDistributionData) -> Result<Package, String> {
         size: None,
         dependencies: stated.map(requirement).collect(),
         categories: BTreeSet::from(["main".to_owned()]),
+        wheel: None,
     })
 }
 

@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    io::{Read, Seek, SeekFrom},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
@@ -96,6 +97,26 @@ pub fn leads_to(path: &Path, target: &str) -> bool {
 /// The size of a file in bytes, if it is there.
 pub fn size(path: &Path) -> Option<u64> {
     std::fs::metadata(path).ok().map(|metadata| metadata.len())
+}
+
+/// Whether a regular file is at a path, and no link to one.
+pub fn is_regular(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file())
+}
+
+/// The last `limit` bytes of a file, or all of it.
+pub fn read_end(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
+    let mut file = super::open(path)?;
+    let length = size(path).unwrap_or_default();
+    let mut end = Vec::new();
+    file.seek(SeekFrom::Start(length.saturating_sub(limit))).map_err(Error::read(path))?;
+    file.take(limit).read_to_end(&mut end).map_err(Error::read(path))?;
+    Ok(end)
+}
+
+/// User and group that this process runs as.
+pub fn who_we_are() -> (u32, u32) {
+    (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw())
 }
 
 /// Whether something is at a path, even a link that leads nowhere.

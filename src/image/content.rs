@@ -11,7 +11,7 @@ use crate::{
     lock::Package,
     spec::project::{Cluster, Role},
     store::Files,
-    tree::{Entry, Manifest},
+    tree::{Entry, Manifest, SYSTEM_DIRECTORIES},
 };
 
 /// Where the lock files are.
@@ -228,7 +228,7 @@ impl<'a> Content<'a> {
         })?;
         let mut links = BTreeMap::new();
         // The loader of an executable is an absolute path, and so is what the loader looks through.
-        for directory in ["lib", "lib64", "usr/lib", "usr/lib64"] {
+        for directory in SYSTEM_DIRECTORIES {
             let target = format!("{sysroot}/{directory}");
             if runtime.has(&target) {
                 links.insert(directory.to_owned(), runtime.path(&target));

@@ -9,7 +9,7 @@ pub mod model;
 
 use std::path::PathBuf;
 
-pub use model::{Kind, Lock, LockedChannel, LockedEnvironment, LockedPlatform, Package};
+pub use model::{BuiltWheel, Kind, Lock, LockedChannel, LockedEnvironment, LockedPlatform, Package};
 
 use crate::spec::{Environment, USER};
 

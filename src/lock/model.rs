@@ -123,6 +123,21 @@ pub struct Package {
     pub dependencies: BTreeMap<String, String>,
     /// The categories that need it; `main` stands alone.
     pub categories: BTreeSet<String>,
+    /// The wheel that an sdist becomes, where that is known.
+    pub wheel: Option<Box<BuiltWheel>>,
+}
+
+/// What an sdist becomes when it is built, and what builds it besides the environment's conda packages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuiltWheel {
+    /// The name of the file.
+    pub file_name: String,
+    /// Its sha256, 64 lower-case hex digits.
+    pub sha256: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The build requirements: wheels, sorted by name.
+    pub requires: Vec<Package>,
 }
 
 impl Package {
@@ -131,6 +146,11 @@ impl Package {
         let path = self.url.split(['#', '?']).next().unwrap_or_default();
         let last = path.rsplit('/').next().unwrap_or_default();
         percent_decoded(last)
+    }
+
+    /// The artifacts that installing it takes: its own, and for an sdist those that build it.
+    pub fn artifacts(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(self.wheel.iter().flat_map(|wheel| &wheel.requires))
     }
 }
 
@@ -214,6 +234,7 @@ pub(crate) mod tests {
             size: Some(17),
             dependencies: dependencies.iter().map(|name| ((*name).to_owned(), String::new())).collect(),
             categories: BTreeSet::from(["main".to_owned()]),
+            wheel: None,
         }
     }
 

@@ -18,7 +18,7 @@ pub use conda::{Job, PIP, Resolver, Solution, key};
 pub use metadata::{Recorded, record, recorded};
 pub use mirror::{Mirror, read_from};
 pub use pins::{Demand, Pin, Pins};
-pub use pypi::{PypiResolver, PypiSolution};
+pub use pypi::{BuildRequest, BuildSystem, PypiResolver, PypiSolution, build_system, disagreement};
 
 use std::collections::BTreeMap;
 

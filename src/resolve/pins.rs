@@ -13,6 +13,9 @@ pub struct Pins {
     pub specs: Vec<String>,
     /// What has to have a certain version.
     pub demanded: Vec<Demand>,
+    /// Of the build of an sdist: what is kept, as it is locked.
+    #[serde(skip)]
+    pub built: Vec<Package>,
 }
 
 /// A package of an earlier answer.
@@ -62,7 +65,7 @@ impl Pins {
             url: package.url.clone(),
             sha256: package.sha256.clone(),
         };
-        Self { kept: packages.iter().map(pin).collect(), specs, demanded: Vec::new() }
+        Self { kept: packages.iter().map(pin).collect(), specs, ..Self::default() }
     }
 
     /// Those of one kind.

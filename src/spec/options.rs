@@ -6,11 +6,13 @@
 use std::collections::BTreeMap;
 
 use jiff::{Timestamp, civil, tz::TimeZone};
+use pep508_rs::{Requirement, VersionOrUrl};
 use rattler_conda_types::{PackageName, Subdir, Version};
 use url::Url;
 
 use super::{
     channel::{redact, slashed},
+    name_map::normalised,
     nearest,
 };
 
@@ -40,6 +42,14 @@ pub enum PipResolver {
 /// Options that change what is resolved. `None` and empty mean: not said here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
+    /// Limits on the versions of what builds sdists, as requirements.
+    pub build_constraints: Vec<String>,
+    /// What builds an sdist besides what it asks for itself, as requirements, by its normalised name.
+    pub build_requires: BTreeMap<String, Vec<String>>,
+    /// After how many seconds a build is given up.
+    pub build_timeout: Option<u32>,
+    /// Environment variables of the builds of sdists.
+    pub build_variables: BTreeMap<String, String>,
     /// Where channel names lead.
     pub channel_alias: Option<Url>,
     /// How channels rank.
@@ -63,6 +73,7 @@ impl Options {
     /// Sets one option from its text.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), Wrong> {
         match name {
+            "build-timeout" => self.build_timeout = Some(parse_timeout(value)?),
             "channel-alias" => self.channel_alias = Some(parse_alias(value)?),
             "channel-priority" => self.channel_priority = Some(parse_choice(name, value)?),
             "exclude-newer" => self.exclude_newer = Some(parse_exclude_newer(value)?),
@@ -86,7 +97,19 @@ impl Options {
     pub fn or(self, weaker: &Self) -> Self {
         let mut virtual_packages = weaker.virtual_packages.clone();
         virtual_packages.extend(self.virtual_packages);
+        let mut build_variables = weaker.build_variables.clone();
+        build_variables.extend(self.build_variables);
+        let mut build_requires = weaker.build_requires.clone();
+        build_requires.extend(self.build_requires);
         Self {
+            build_constraints: if self.build_constraints.is_empty() {
+                weaker.build_constraints.clone()
+            } else {
+                self.build_constraints
+            },
+            build_requires,
+            build_timeout: self.build_timeout.or(weaker.build_timeout),
+            build_variables,
             channel_alias: self.channel_alias.or_else(|| weaker.channel_alias.clone()),
             channel_priority: self.channel_priority.or(weaker.channel_priority),
             exclude_newer: self.exclude_newer.or(weaker.exclude_newer),
@@ -97,7 +120,8 @@ impl Options {
         }
     }
 
-    /// What is said, as names and canonical values, sorted; virtual packages as `virtual-packages.NAME`.
+    /// What is said, as names and canonical values, sorted; what has names of its own as `virtual-packages.NAME`,
+    /// `build-variables.NAME` and `build-requires.NAME`. Several requirements are a line each.
     pub fn entries(&self) -> BTreeMap<String, String> {
         let mut entries = BTreeMap::new();
         let mut add = |name: &str, value: Option<String>| {
@@ -105,6 +129,15 @@ impl Options {
                 entries.insert(name.to_owned(), value);
             }
         };
+        let lines = |requirements: &[String]| requirements.join("\n");
+        add("build-constraints", Some(lines(&self.build_constraints)).filter(|text| !text.is_empty()));
+        for (name, requirements) in &self.build_requires {
+            add(&format!("build-requires.{name}"), Some(lines(requirements)));
+        }
+        add("build-timeout", self.build_timeout.map(|seconds| seconds.to_string()));
+        for (name, value) in &self.build_variables {
+            add(&format!("build-variables.{name}"), Some(value.clone()));
+        }
         add("channel-alias", self.channel_alias.as_ref().map(super::channel::bare));
         add("channel-priority", self.channel_priority.map(|choice| choice_name(&choice)));
         add("exclude-newer", self.exclude_newer.map(|instant| instant.to_string()));
@@ -118,6 +151,13 @@ impl Options {
         entries
     }
 
+    /// Adds a variable for the builds of sdists.
+    pub fn add_build_variable(&mut self, name: &str, value: &str) -> Result<(), Wrong> {
+        check_build_variable(name)?;
+        self.build_variables.insert(name.to_owned(), value.to_owned());
+        Ok(())
+    }
+
     /// The reverse of [`Options::entries`].
     pub fn from_entries(entries: &BTreeMap<String, String>) -> Result<Self, Wrong> {
         let mut options = Self::default();
@@ -125,12 +165,62 @@ impl Options {
             if let Some(name) = name.strip_prefix("virtual-packages.") {
                 let (name, version) = parse_virtual_package(&format!("{name}={value}"))?;
                 options.virtual_packages.insert(name, version);
+            } else if let Some(name) = name.strip_prefix("build-variables.") {
+                options.add_build_variable(name, value)?;
+            } else if let Some(name) = name.strip_prefix("build-requires.") {
+                options.build_requires.insert(normalised(name), requirements(value.lines())?);
+            } else if name == "build-constraints" {
+                options.build_constraints = requirements(value.lines())?;
             } else {
                 options.set(name, value)?;
             }
         }
         Ok(options)
     }
+}
+
+/// Variables that make a build the same everywhere; nobody else may set them.
+const FIXED_VARIABLES: [&str; 6] =
+    ["HOME", "PATH", "PYTHONHASHSEED", "PYTHONPATH", "SOURCE_DATE_EPOCH", "TMPDIR"];
+
+fn check_build_variable(name: &str) -> Result<(), Wrong> {
+    let is_name = name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_')
+        && name.bytes().next().is_some_and(|first| !first.is_ascii_digit());
+    if !is_name {
+        let hint = "use letters, digits and `_`".to_owned();
+        return Err((format!("`{name}` cannot be the name of a variable"), hint));
+    }
+    if FIXED_VARIABLES.contains(&name) {
+        let hint = "leave it out: it is what makes a build the same everywhere".to_owned();
+        return Err((format!("a build cannot choose its own {name}"), hint));
+    }
+    Ok(())
+}
+
+/// Reads requirements, one a text, into their canonical form, sorted.
+pub fn requirements<'a>(texts: impl Iterator<Item = &'a str>) -> Result<Vec<String>, Wrong> {
+    let read = |text: &str| {
+        let wrong = |why: String| {
+            let hint = "write it like `setuptools<58`".to_owned();
+            (format!("`{}` is no requirement: {why}", redact(text)), hint)
+        };
+        let parsed = text.parse::<Requirement>().map_err(|error| {
+            wrong(error.to_string().lines().next().unwrap_or_default().to_owned())
+        })?;
+        match parsed.version_or_url {
+            Some(VersionOrUrl::Url(_)) => Err(wrong("a URL cannot stand here".to_owned())),
+            _ => Ok(parsed.to_string()),
+        }
+    };
+    let mut requirements = texts.map(read).collect::<Result<Vec<_>, _>>()?;
+    requirements.sort();
+    Ok(requirements)
+}
+
+fn parse_timeout(value: &str) -> Result<u32, Wrong> {
+    value.parse().ok().filter(|seconds| *seconds > 0).ok_or_else(|| {
+        (format!("`{value}` is no number of seconds"), "write it like `build-timeout: 3600`".to_owned())
+    })
 }
 
 fn parse_alias(value: &str) -> Result<Url, Wrong> {

@@ -38,13 +38,16 @@ pub use verify::{Differences, differences, is_unchanged};
 
 use crate::{
     fs,
-    lock::{Kind, Package, fingerprint},
+    lock::{BuiltWheel, Kind, Package, fingerprint},
     store::Files,
 };
 use unpack::{About, Unpacked};
 
 /// The file in which a prefix says what it is.
 pub const MARKER: &str = "conda-meta/envlock";
+
+/// Where the loader of an executable is, and what it looks through: directories of a system, and of a sysroot.
+pub const SYSTEM_DIRECTORIES: [&str; 4] = ["lib", "lib64", "usr/lib", "usr/lib64"];
 
 /// One environment for one prefix.
 #[derive(Clone, Copy)]
@@ -81,6 +84,9 @@ pub struct Marker {
     pub byte_code: bool,
     /// `variables:` of the environment file.
     pub variables: BTreeMap<String, String>,
+    /// sha256 of the wheels that sdists became, by name of the package.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub wheels: BTreeMap<String, String>,
 }
 
 impl Marker {
@@ -101,6 +107,8 @@ impl Marker {
 impl Request<'_> {
     /// What the prefix will say about itself.
     pub fn marker(&self) -> Marker {
+        let packages = self.packages.iter();
+        let wheels = packages.filter_map(|package| Some((package, package.wheel.as_ref()?)));
         Marker {
             format: TREE_FORMAT,
             environment: self.environment.to_owned(),
@@ -109,6 +117,7 @@ impl Request<'_> {
             prefix: self.prefix.to_owned(),
             byte_code: self.byte_code,
             variables: self.variables.clone(),
+            wheels: wheels.map(|(package, wheel)| (package.name.clone(), wheel.sha256.clone())).collect(),
         }
     }
 
@@ -343,10 +352,12 @@ pub fn parents<'a>(paths: impl IntoIterator<Item = &'a String>) -> BTreeSet<Stri
     parents
 }
 
-/// Whether every package is of a kind that can be installed; said before anything is fetched.
+/// The wheel that an sdist becomes.
+pub fn built_wheel(sdist: &Package) -> Result<&BuiltWheel, Error> {
+    unpack::built_wheel(sdist)
+}
+
+/// Whether every package can be installed; said before anything is fetched.
 pub fn check_kinds(packages: &[Package]) -> Result<(), Error> {
-    match packages.iter().find(|package| package.kind == Kind::Sdist) {
-        Some(package) => Err(unpack::sdist(package)),
-        None => Ok(()),
-    }
+    packages.iter().try_for_each(|package| unpack::artifact(package).map(drop))
 }

@@ -200,6 +200,7 @@ pub fn read(path: &Path, name: &str, text: &str) -> Result<LockedEnvironment, Er
             size: None,
             dependencies: entry.dependencies,
             categories: BTreeSet::from([entry.category]),
+            wheel: None,
         });
     }
     Ok(LockedEnvironment {

@@ -12,7 +12,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use rattler_conda_types::Subdir;
 
 use super::{
-    super::{Error, Kind, Lock, LockedEnvironment, LockedPlatform, Package, fingerprint},
+    super::{BuiltWheel, Error, Kind, Lock, LockedEnvironment, LockedPlatform, Package, fingerprint},
     nix_roles,
     nix_value::Value,
 };
@@ -134,7 +134,18 @@ fn package(package: &Package) -> Value {
         ("hash", Value::string(sri(&package.sha256))),
     ]);
     entries.extend(package.size.map(|size| ("size", Value::Integer(size))));
+    entries.extend(package.wheel.as_ref().map(|wheel| ("wheel", built_wheel(wheel))));
     Value::set(entries)
+}
+
+fn built_wheel(wheel: &BuiltWheel) -> Value {
+    Value::set([
+        ("fileName", Value::string(&wheel.file_name)),
+        ("storeName", Value::string(store_name(&wheel.file_name))),
+        ("hash", Value::string(sri(&wheel.sha256))),
+        ("size", Value::Integer(wheel.size)),
+        ("requires", Value::List(wheel.requires.iter().map(package).collect())),
+    ])
 }
 
 /// `sha256-<base64>`, as Nix's fetchers take it.
@@ -223,20 +234,40 @@ fn read_platform(value: &Value) -> Result<LockedPlatform, String> {
 fn read_package(value: &Value) -> Result<Package, String> {
     let kind = attribute(value, "kind")?;
     let kind = Kind::parse(&kind).ok_or_else(|| format!("the kind `{kind}` is not known"))?;
-    let hash = attribute(value, "hash")?;
-    let digest = hash.strip_prefix("sha256-").and_then(|base64| STANDARD.decode(base64).ok());
     Ok(Package {
         kind,
         name: attribute(value, "name")?,
         version: attribute(value, "version")?,
         build: value.get("build").and_then(Value::as_str).map(str::to_owned),
         url: attribute(value, "url")?,
-        sha256: fingerprint::hex(&digest.ok_or_else(|| format!("`{hash}` is not a sha256"))?),
+        sha256: read_hash(value)?,
         md5: None,
         size: if let Some(Value::Integer(size)) = value.get("size") { Some(*size) } else { None },
         dependencies: BTreeMap::new(),
         categories: BTreeSet::new(),
+        wheel: value.get("wheel").map(read_built_wheel).transpose()?.map(Box::new),
     })
+}
+
+fn read_built_wheel(value: &Value) -> Result<BuiltWheel, String> {
+    let file_name = attribute(value, "fileName")?;
+    if file_name.contains('/') || !file_name.ends_with(".whl") {
+        return Err(format!("`{file_name}` cannot be the name of a wheel"));
+    }
+    let Some(Value::Integer(size)) = value.get("size") else { return Err("`size` is missing".to_owned()) };
+    let requires = value.get("requires").and_then(Value::as_list).ok_or("`requires` is missing")?;
+    let requires = requires.iter().map(read_package).collect::<Result<Vec<_>, _>>()?;
+    match requires.iter().find(|package| package.kind != Kind::Wheel) {
+        Some(other) => Err(format!("{} builds a package, and is no wheel itself", other.name)),
+        None => Ok(BuiltWheel { file_name, sha256: read_hash(value)?, size: *size, requires }),
+    }
+}
+
+/// `hash`, as hex.
+fn read_hash(value: &Value) -> Result<String, String> {
+    let hash = attribute(value, "hash")?;
+    let digest = hash.strip_prefix("sha256-").and_then(|base64| STANDARD.decode(base64).ok());
+    Ok(fingerprint::hex(&digest.ok_or_else(|| format!("`{hash}` is not a sha256"))?))
 }
 
 pub(super) fn read_strings(value: &Value, name: &str) -> Result<BTreeMap<String, String>, String> {

@@ -119,6 +119,7 @@ impl Session<'_> {
             size,
             dependencies: BTreeMap::new(),
             categories: BTreeSet::new(),
+            wheel: None,
         })
     }
 
@@ -245,6 +246,7 @@ impl Located {
             size: self.artifact.size,
             dependencies: BTreeMap::new(),
             categories: BTreeSet::new(),
+            wheel: None,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! are not a stable interface and are used nowhere but here and in `bridge.rs`.
 
 mod answer;
+mod build;
 mod direct;
 mod explain;
 mod indexes;
@@ -30,6 +31,10 @@ use uv_client::Connectivity;
 use uv_distribution_types::IndexCapabilities;
 use uv_normalize::PackageName;
 
+pub use self::{
+    build::{BuildRequest, disagreement},
+    sdist::{BuildSystem, build_system},
+};
 use self::{
     answer::Conda,
     direct::{Located, Locator},

@@ -32,16 +32,47 @@ struct Declarations {
     requires: Option<String>,
 }
 
-/// Reads the metadata of the sdist `file_name`, whose bytes these are.
-///
-/// `known` are the name and version that an index states for it; a tree of version control has none, and
-/// must state them itself. Returns the metadata with warnings about what had to be repaired; the error is
-/// a sentence.
-pub(super) fn metadata(
-    file_name: &str,
-    bytes: &[u8],
-    known: Option<(&PackageName, &Version)>,
-) -> Result<(ResolutionMetadata, Vec<String>), String> {
+/// `[build-system]` of an sdist (PEP 517, PEP 518).
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct BuildSystem {
+    /// What the backend needs to run.
+    #[serde(default = "setuptools")]
+    pub requires: Vec<String>,
+    /// The backend, as `module:object`.
+    #[serde(default = "legacy_backend")]
+    pub build_backend: String,
+    /// Where in the sdist the backend is, if it is there.
+    #[serde(default)]
+    pub backend_path: Vec<String>,
+}
+
+fn setuptools() -> Vec<String> {
+    vec!["setuptools>=40.8.0".to_owned()]
+}
+
+fn legacy_backend() -> String {
+    "setuptools.build_meta:__legacy__".to_owned()
+}
+
+/// Reads how the sdist `file_name`, whose bytes these are, is built: as its pyproject.toml says, else by setuptools.
+/// The error is a sentence.
+pub fn build_system(file_name: &str, bytes: &[u8]) -> Result<BuildSystem, String> {
+    #[derive(Default, serde::Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    struct PyProject {
+        build_system: Option<BuildSystem>,
+    }
+    let found = declarations(file_name, bytes)?;
+    let text = found.pyproject.unwrap_or_default();
+    let project: PyProject =
+        toml::from_str(&text).map_err(|error| format!("its pyproject.toml: {}", error.message()))?;
+    let by_setuptools =
+        || BuildSystem { requires: setuptools(), build_backend: legacy_backend(), backend_path: Vec::new() };
+    Ok(project.build_system.unwrap_or_else(by_setuptools))
+}
+
+fn declarations(file_name: &str, bytes: &[u8]) -> Result<Declarations, String> {
     let ends = |ending: &str| file_name.ends_with(ending);
     let found = if ends(".tar.gz") || ends(".tgz") {
         from_tar(GzDecoder::new(bytes))
@@ -52,7 +83,20 @@ pub(super) fn metadata(
     } else {
         return Err(format!("{file_name} is in a form of archive that is not read here"));
     };
-    let found = found.map_err(|error| format!("{file_name}: {error}"))?;
+    found.map_err(|error| format!("{file_name}: {error}"))
+}
+
+/// Reads the metadata of the sdist `file_name`, whose bytes these are.
+///
+/// `known` are the name and version that an index states for it; a tree of version control has none, and
+/// must state them itself. Returns the metadata with warnings about what had to be repaired; the error is
+/// a sentence.
+pub(super) fn metadata(
+    file_name: &str,
+    bytes: &[u8],
+    known: Option<(&PackageName, &Version)>,
+) -> Result<(ResolutionMetadata, Vec<String>), String> {
+    let found = declarations(file_name, bytes)?;
     if let Some(pkg_info) = &found.pkg_info
         && let Ok(metadata) = ResolutionMetadata::parse_pkg_info(pkg_info)
     {

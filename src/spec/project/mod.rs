@@ -18,10 +18,11 @@ use super::{
     Position, Problem,
     environment::{known_keys, mapping, string},
     options::{self, Options},
-    yaml::{self, Value},
+    name_map::normalised,
+    yaml::{self, Node, Value},
 };
 
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 14] = [
     "cluster",
     "environment",
     "runtime",
@@ -32,6 +33,10 @@ const KEYS: [&str; 10] = [
     "channel-priority",
     "channel-alias",
     "name-map",
+    "build-constraints",
+    "build-requires",
+    "build-timeout",
+    "build-variables",
 ];
 
 /// Names that a role cannot have: they are environments of every project.
@@ -86,6 +91,25 @@ pub fn parse(file: &str, text: &str) -> Result<Project, Problem> {
                     project.options.virtual_packages.insert(name, version);
                 }
             }
+            "build-constraints" => {
+                project.options.build_constraints = requirements(file, node, "build-constraints")?;
+            }
+            "build-requires" => {
+                for (name, node) in mapping(file, node, "build-requires")? {
+                    let requirements = requirements(file, node, &format!("what builds {}", name.name))?;
+                    project.options.build_requires.insert(normalised(&name.name), requirements);
+                }
+            }
+            "build-variables" => {
+                for (name, node) in mapping(file, node, "build-variables")? {
+                    let value = string(file, node, "a variable's value")?;
+                    check_variable(file, node, &name.name, value)?;
+                    project
+                        .options
+                        .add_build_variable(&name.name, value)
+                        .map_err(|(message, hint)| node.problem(file, message).with_hint(hint))?;
+                }
+            }
             name => {
                 let value = string(file, node, &format!("`{name}`"))?;
                 project
@@ -118,6 +142,22 @@ pub fn parse(file: &str, text: &str) -> Result<Project, Problem> {
             )),
         _ => Ok(project),
     }
+}
+
+/// A list of requirements, or one alone.
+fn requirements(file: &str, node: &Node, what: &str) -> Result<Vec<String>, Problem> {
+    let items = match &node.value {
+        Value::Sequence(items) => items.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    let mut found = Vec::new();
+    for item in items {
+        let text = string(file, item, &format!("`{what}`"))?;
+        let read = options::requirements(std::iter::once(text));
+        found.extend(read.map_err(|(message, hint)| item.problem(file, message).with_hint(hint))?);
+    }
+    found.sort();
+    Ok(found)
 }
 
 fn check_role_name(file: &str, name: &str, position: Position) -> Result<(), Problem> {

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::{Error, TreePath};
 use crate::{
     fs,
-    lock::{Kind, Package},
+    lock::{BuiltWheel, Kind, Package},
     spec::name_map::normalised,
     store::{self, Content, Files},
 };
@@ -77,7 +77,7 @@ pub(super) enum About {
 
 impl Unpacked {
     fn is_of(&self, kind: Kind) -> bool {
-        matches!((&self.about, kind), (About::Conda { .. }, Kind::Conda) | (About::Wheel { .. }, Kind::Wheel))
+        matches!((&self.about, kind), (About::Conda { .. }, Kind::Conda) | (About::Wheel { .. }, Kind::Wheel | Kind::Sdist))
     }
 
     /// Whether it is the package that the lock says it is.
@@ -110,13 +110,13 @@ pub(super) fn unpack(package: &Package, cache: &Path, files: &Files, anew: bool)
         unpacked.check_identity(package)?;
         return Ok(unpacked);
     }
-    let open = || store::open(cache, &package.sha256, &package.url);
-    let size = fs::size(&store::artifact_path(cache, &package.sha256)).unwrap_or_default();
+    let (sha256, kind) = artifact(package)?;
+    let open = || store::open(cache, sha256, &package.url);
+    let size = fs::size(&store::artifact_path(cache, sha256)).unwrap_or_default();
     let source = Unpacker { package, files, limit: expansion_limit(size), used: Cell::new(0) };
-    let (mut members, about) = match package.kind {
+    let (mut members, about) = match kind {
         Kind::Conda => conda::unpack(&source, &open)?,
-        Kind::Wheel => wheel::unpack(&source, open()?)?,
-        Kind::Sdist => return Err(sdist(package)),
+        Kind::Wheel | Kind::Sdist => wheel::unpack(&source, open()?)?,
     };
     members.sort_by(|a, b| a.path.cmp(&b.path));
     let unpacked = Unpacked { format: FORMAT, members, about, size };
@@ -128,16 +128,21 @@ pub(super) fn unpack(package: &Package, cache: &Path, files: &Files, anew: bool)
     Ok(unpacked)
 }
 
-/// Why an sdist is not unpacked.
-pub(super) fn sdist(package: &Package) -> Error {
-    Error::Unsupported {
-        what: package.file_name(),
-        reason: "it is an sdist, which has to be built first, and envlock cannot do that yet".to_owned(),
-        hint: format!(
-            "lock a version of {0} that has a wheel: put `--only-binary {0}` into `pip:`",
-            package.name
-        ),
+/// sha256 and kind of the artifact that is unpacked: the package's own, or the wheel that an sdist becomes.
+pub(super) fn artifact(package: &Package) -> Result<(&str, Kind), Error> {
+    match package.kind {
+        Kind::Sdist => Ok((&built_wheel(package)?.sha256, Kind::Wheel)),
+        kind => Ok((&package.sha256, kind)),
     }
+}
+
+pub(super) fn built_wheel(sdist: &Package) -> Result<&BuiltWheel, Error> {
+    sdist.wheel.as_deref().ok_or_else(|| Error::Unsupported {
+        what: sdist.file_name(),
+        reason: "it is an sdist, and the lock does not say which wheel it becomes".to_owned(),
+        hint: "`envlock convert` builds it, on a machine of its platform, and writes that into envlock.nix: install from there"
+            .to_owned(),
+    })
 }
 
 /// What is kept of an artifact that was unpacked before.
@@ -149,7 +154,7 @@ pub(super) fn kept(cache: &Path, package: &Package) -> Result<Option<Unpacked>, 
 
 /// Where that is.
 fn path(cache: &Path, package: &Package) -> PathBuf {
-    let sha256 = &package.sha256;
+    let sha256 = artifact(package).map_or(package.sha256.as_str(), |(sha256, _)| sha256);
     cache.join("unpacked").join(&sha256[..2.min(sha256.len())]).join(format!("{sha256}.json"))
 }
 

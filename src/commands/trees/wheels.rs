@@ -1,0 +1,356 @@
+//! The wheels of sdists: those that a lock states are built again where the store lacks them, others for the first time.
+
+use std::{
+    cell::{OnceCell, RefCell},
+    collections::{BTreeMap, BTreeSet},
+    io::Read,
+    path::{Path, PathBuf},
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::{Builder, Place, RUNTIME_PREFIX, USER_PREFIX, can_run, request};
+use crate::{
+    build::{self, Built, Root, Sdist, Workshop},
+    error::Error,
+    fs,
+    lock::{BuiltWheel, Kind, Package, fingerprint},
+    resolve::{self, BuildSystem, Pins},
+    spec::{self, name_map, options::Options},
+    store::{self, Files, Wanted},
+    tree::{Manifest, Request},
+};
+
+/// The name of an environment that builds.
+pub(super) const ENVIRONMENT: &str = "build";
+/// Where the cache keeps what became of which sdist.
+const RECORDS: &str = "wheels";
+/// How conda's compilers begin to be unusual: by the platform that they compile for.
+const COMPILERS: [(&str, &str); 2] = [("CC", "-conda-linux-gnu-cc"), ("CXX", "-conda-linux-gnu-c++")];
+
+impl<'a> Builder<'a> {
+    /// Sees to it that the store has the wheels that some sdists of an environment are locked to become.
+    pub(in crate::commands) fn ensure_wheels(
+        &self,
+        request: &Request,
+        files: &Files,
+        which: &dyn Fn(&Package) -> bool,
+    ) -> Result<(), Error> {
+        let packages = request.packages.iter().filter(|package| which(package));
+        let wheels = packages.filter_map(|package| Some((package, package.wheel.as_deref()?)));
+        let is_missing = |wheel: &BuiltWheel| !fs::exists(&self.artifact(&wheel.sha256));
+        let (given, missing): (Vec<_>, Vec<_>) = wheels
+            .filter(|(_, wheel)| is_missing(wheel))
+            .partition(|(_, wheel)| self.given.contains_key(&wheel.sha256));
+        let given = given.into_iter().map(|(package, wheel)| Wanted {
+            url: package.url.clone(),
+            from: self.given[&wheel.sha256].clone(),
+            sha256: wheel.sha256.clone(),
+            size: Some(wheel.size),
+        });
+        self.fetch_wanted(&given.collect::<Vec<_>>())?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let options = self.locked.project.as_ref().map(|project| Options::from_entries(&project.options));
+        let options = options.transpose().map_err(|(message, hint)| spec::Error::usage(message, hint))?;
+        let bench = Bench::new(self, request, options.unwrap_or_default(), files)?;
+        for (package, wheel) in missing {
+            let source = bench.read(package)?;
+            let built = bench.wheel(package, &source, &wheel.requires)?;
+            if built.sha256 != wheel.sha256 {
+                return Err(build::Error::WrongWheel {
+                    sdist: package.file_name(),
+                    expected: wheel.sha256.clone(),
+                    found: built.sha256,
+                }
+                .into());
+            }
+            bench.keep(&built)?;
+        }
+        Ok(())
+    }
+
+    fn artifact(&self, sha256: &str) -> PathBuf {
+        store::artifact_path(&self.settings.cache, sha256)
+    }
+}
+
+/// Where the sdists of one environment are built.
+pub(in crate::commands) struct Bench<'a> {
+    builder: &'a Builder<'a>,
+    request: &'a Request<'a>,
+    options: Options,
+    files: &'a Files,
+    runtime: OnceCell<Option<Made>>,
+    /// The environments that build, by the build requirements that they have.
+    made: RefCell<BTreeMap<Vec<String>, Rc<Made>>>,
+}
+
+/// A tree that was materialised.
+struct Made {
+    root: PathBuf,
+    manifest: Manifest,
+}
+
+/// An sdist as it is built.
+pub(in crate::commands) struct Source {
+    pub(in crate::commands) bytes: Vec<u8>,
+    pub(in crate::commands) system: BuildSystem,
+}
+
+/// What became of an sdist with certain build requirements.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    /// What the build requirements were resolved from.
+    asked: Vec<String>,
+    /// What the backend asks for besides.
+    besides: Vec<String>,
+    /// The wheel, once it is built: name, sha256, size.
+    wheel: Option<(String, String, u64)>,
+}
+
+impl<'a> Bench<'a> {
+    pub(in crate::commands) fn new(
+        builder: &'a Builder<'a>,
+        request: &'a Request<'a>,
+        options: Options,
+        files: &'a Files,
+    ) -> Result<Self, Error> {
+        can_run(request, "an sdist can only be built")?;
+        let (runtime, made) = (OnceCell::new(), RefCell::default());
+        Ok(Self { builder, request, options, files, runtime, made })
+    }
+
+    /// Builds an sdist that has no wheel yet, or finds what it became before.
+    ///
+    /// `solve` resolves build requirements; `check` says what the wheel's metadata has that was not resolved with.
+    pub(in crate::commands) fn first(
+        &self,
+        package: &Package,
+        pins: &Pins,
+        solve: &dyn Fn(&[String]) -> Result<Vec<Package>, Error>,
+        check: &dyn Fn(&Source, &[u8]) -> Result<Option<String>, String>,
+    ) -> Result<BuiltWheel, Error> {
+        let source = self.read(package)?;
+        let mut wanted = source.system.requires.clone();
+        wanted.extend(self.options.build_requires.get(&package.name).into_iter().flatten().cloned());
+        let mut asked = wanted.clone();
+        asked.extend(self.options.build_constraints.iter().map(|it| format!("constraint {it}")));
+        asked.extend(self.options.exclude_newer.map(|it| format!("exclude-newer {it}")));
+        if let Some(kept) = self.unchanged(package, pins, &asked)? {
+            return Ok(kept);
+        }
+        let mut requires = solve(&wanted)?;
+        let besides = match self.record(package, &requires)? {
+            Some(record) => record.besides,
+            None => self.with(&requires, |shop| Ok(shop.requires(&sdist(package, &source, &self.path(package)))?))?,
+        };
+        if !besides.is_empty() {
+            self.save(package, &requires, &Record { asked: asked.clone(), besides: besides.clone(), wheel: None })?;
+            wanted.extend(besides.iter().cloned());
+            requires = solve(&wanted)?;
+        }
+        let known = self.record(package, &requires)?.and_then(|record| record.wheel);
+        let known = known.filter(|(_, sha256, _)| fs::exists(&self.builder.artifact(sha256)));
+        let (file_name, sha256, size) = if let Some(known) = known {
+            known
+        } else {
+            let built = self.wheel(package, &source, &requires)?;
+            let unlike = |reason| build::Error::Disagrees { sdist: package.file_name(), reason };
+            match check(&source, &built.metadata()?) {
+                Ok(None) => {}
+                Ok(Some(reason)) | Err(reason) => return Err(unlike(reason).into()),
+            }
+            self.keep(&built)?;
+            (built.file_name, built.sha256, built.size)
+        };
+        let wheel = Some((file_name.clone(), sha256.clone(), size));
+        self.save(package, &requires, &Record { asked, besides, wheel })?;
+        Ok(BuiltWheel { file_name, sha256, size, requires })
+    }
+
+    /// What an sdist became with the build requirements that it is locked with, if they answer what is asked now.
+    fn unchanged(&self, package: &Package, pins: &Pins, asked: &[String]) -> Result<Option<BuiltWheel>, Error> {
+        if pins.built.is_empty() {
+            return Ok(None);
+        }
+        let record = self.record(package, &pins.built)?.filter(|record| record.asked == asked);
+        let wheel = record.and_then(|record| record.wheel);
+        let requires = pins.built.clone();
+        Ok(wheel.map(|(file_name, sha256, size)| BuiltWheel { file_name, sha256, size, requires }))
+    }
+
+    /// Reads an sdist, which is fetched where it must.
+    fn read(&self, package: &Package) -> Result<Source, Error> {
+        self.builder.fetch(std::iter::once(package))?;
+        let mut bytes = Vec::new();
+        let mut content = store::open(&self.builder.settings.cache, &package.sha256, &package.url)?;
+        content.read_to_end(&mut bytes).map_err(fs::Error::read(&self.path(package)))?;
+        let unsound = |reason: String| resolve::Error::Metadata {
+            package: package.file_name(),
+            reason,
+            hint: "tell its authors, or lock another version".to_owned(),
+        };
+        let system = resolve::build_system(&package.file_name(), &bytes).map_err(unsound)?;
+        Ok(Source { bytes, system })
+    }
+
+    fn wheel(&self, package: &Package, source: &Source, requires: &[Package]) -> Result<Built, Error> {
+        let began = Instant::now();
+        let name = package.file_name();
+        let built = self.with(requires, |shop| {
+            let _waiting = self.builder.printer.waiting(format!("building {name}"));
+            Ok(shop.wheel(&sdist(package, source, &self.path(package)))?)
+        })?;
+        self.builder.printer.note(format_args!(
+            "built {} from {name} in {:.1} s",
+            built.file_name,
+            began.elapsed().as_secs_f64()
+        ));
+        Ok(built)
+    }
+
+    /// Puts a wheel into the store.
+    fn keep(&self, built: &Built) -> Result<(), Error> {
+        let unnamed = |()| fs::Error::read(&built.path)(std::io::ErrorKind::InvalidFilename.into());
+        let from = Url::from_file_path(&built.path).map_err(unnamed)?;
+        let url = from.to_string();
+        let wanted = Wanted { url, from, sha256: built.sha256.clone(), size: Some(built.size) };
+        self.builder.fetch_wanted(&[wanted])?;
+        Ok(())
+    }
+
+    fn path(&self, package: &Package) -> PathBuf {
+        self.builder.path(package)
+    }
+
+    /// Does something where there are Python, conda's packages and the build requirements.
+    fn with<T>(
+        &self,
+        requires: &[Package],
+        work: impl FnOnce(&Workshop) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let made = self.environment(requires)?;
+        let runtime = self.runtime()?;
+        let compilers: Vec<_> = COMPILERS
+            .iter()
+            .filter_map(|(variable, ending)| {
+                let is_it = |path: &&String| path.starts_with("bin/") && path.ends_with(ending);
+                let path = made.manifest.entries.keys().find(is_it)?;
+                Some((*variable, path["bin/".len()..].to_owned()))
+            })
+            .collect();
+        let sysroot = runtime.and_then(|runtime| {
+            let sysroot = runtime.manifest.entries.keys().find(|path| path.ends_with("/sysroot"))?;
+            Some((Root { root: &runtime.root, prefix: RUNTIME_PREFIX }, sysroot.as_str()))
+        });
+        let timeout = self.options.build_timeout.map(|seconds| Duration::from_secs(seconds.into()));
+        work(&Workshop {
+            environment: Root { root: &made.root, prefix: USER_PREFIX },
+            python: "bin/python3",
+            compilers: &compilers,
+            runtime: sysroot,
+            variables: &self.options.build_variables,
+            timeout: timeout.unwrap_or(build::TIMEOUT),
+            scratch: self.files.scratch(),
+        })
+    }
+
+    fn environment(&self, requires: &[Package]) -> Result<Rc<Made>, Error> {
+        let key: Vec<String> = requires.iter().map(|package| package.sha256.clone()).collect();
+        if let Some(made) = self.made.borrow().get(&key) {
+            return Ok(made.clone());
+        }
+        let names: BTreeSet<&str> = requires.iter().map(|package| package.name.as_str()).collect();
+        // What a build asks for takes the place of what conda has under that name.
+        let conda = self.conda().filter(|package| {
+            !names.contains(name_map::normalised(name_map::pypi_name(&package.name)).as_str())
+        });
+        let packages: Vec<Package> = conda.chain(requires).cloned().collect();
+        let request = Request {
+            environment: ENVIRONMENT,
+            packages: &packages,
+            variables: &BTreeMap::new(),
+            prefix: USER_PREFIX,
+            byte_code: false,
+            ..*self.request
+        };
+        let made = Rc::new(self.make(&request)?);
+        self.made.borrow_mut().insert(key, made.clone());
+        Ok(made)
+    }
+
+    fn conda(&self) -> impl Iterator<Item = &'a Package> {
+        self.request.packages.iter().filter(|package| package.kind == Kind::Conda)
+    }
+
+    fn runtime(&self) -> Result<Option<&Made>, Error> {
+        if self.runtime.get().is_none() {
+            let runtime = self.builder.locked.runtime(self.request.platform);
+            let made = runtime.map(|runtime| self.make(&request(&runtime, RUNTIME_PREFIX, false))).transpose()?;
+            return Ok(self.runtime.get_or_init(|| made).as_ref());
+        }
+        Ok(self.runtime.get().and_then(Option::as_ref))
+    }
+
+    fn make(&self, request: &Request) -> Result<Made, Error> {
+        let root = self.files.scratch().fresh();
+        fs::create_directory(&root)?;
+        let manifest = self.builder.build(request, self.files, Place { root: &root, copies: false })?;
+        Ok(Made { root, manifest })
+    }
+
+    fn record(&self, package: &Package, requires: &[Package]) -> Result<Option<Record>, Error> {
+        let text = fs::read_kept(&self.record_path(package, requires))?;
+        Ok(text.and_then(|text| serde_json::from_slice(&text).ok()))
+    }
+
+    fn save(&self, package: &Package, requires: &[Package], record: &Record) -> Result<(), Error> {
+        // Texts and numbers always serialise.
+        let text = serde_json::to_vec(record).unwrap_or_default();
+        Ok(self.files.scratch().publish(&self.record_path(package, requires), &text)?)
+    }
+
+    /// Named after all that a build can see.
+    fn record_path(&self, package: &Package, requires: &[Package]) -> PathBuf {
+        let hashes = |packages: &mut dyn Iterator<Item = &Package>| {
+            packages.map(|package| package.sha256.clone()).collect::<BTreeSet<_>>()
+        };
+        let runtime = self.builder.locked.runtime(self.request.platform);
+        let key = format!(
+            "{} {} {:?} {:?} {:?} {:?}",
+            build::FORMAT,
+            package.sha256,
+            hashes(&mut self.conda()),
+            hashes(&mut requires.iter()),
+            runtime.map(|runtime| fingerprint::lock_hash(runtime.packages)),
+            self.options.build_variables,
+        );
+        let name = format!("{}.json", fingerprint::of_text(&key));
+        self.builder.settings.cache.join(RECORDS).join(name)
+    }
+}
+
+/// Removes what became of sdists whose wheels are not among the artifacts to keep; returns how many records.
+pub(in crate::commands) fn prune(cache: &Path, artifacts: &BTreeSet<String>) -> Result<usize, fs::Error> {
+    let records = cache.join(RECORDS);
+    let mut removed = 0;
+    for path in fs::names(&records)?.into_iter().map(|name| records.join(name)) {
+        let text = fs::read_kept(&path)?;
+        let record = text.and_then(|text| serde_json::from_slice::<Record>(&text).ok());
+        if record.and_then(|record| record.wheel).is_none_or(|(_, sha256, _)| !artifacts.contains(&sha256)) {
+            fs::remove_file(&path)?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+fn sdist<'a>(package: &Package, source: &'a Source, path: &'a Path) -> Sdist<'a> {
+    let BuildSystem { build_backend, backend_path, .. } = &source.system;
+    Sdist { file_name: package.file_name(), path, backend: build_backend, backend_path }
+}
