@@ -131,7 +131,7 @@ fn an_archive_of_any_name_is_one_in_a_pylock() {
     let line = format!("arch @ {}/index/files/v1.0.tar.gz", server.url);
     project.env(&server, "python=3.11, pip", &[&line]);
     let place = &project.place;
-    place.run(&["convert"]).expect(0);
+    place.run(&["convert", "--no-build"]).expect(0);
     export(place, "pylock", "pylock.toml");
     let script = r#"
 import tomllib
@@ -208,7 +208,7 @@ fn what_has_no_place_in_a_format_is_said() {
         .put("tree/pyproject.toml", "[project]\nname = \"tree\"\nversion = \"1\"\ndependencies = []\n");
     project.env_without_index("python=3.11, pip", &["./tree"]);
     let place = &project.place;
-    place.run(&["convert"]).expect(0);
+    place.run(&["convert", "--no-build"]).expect(0);
     let ran = place.run(&["export", "--format", "requirements"]).expect(2);
     assert!(ran.stderr.contains("tree has no place in requirements.txt"), "{}", ran.stderr);
     assert_eq!(ran.stdout, "");

@@ -34,6 +34,7 @@ mod pypi;
 mod pypi_faults;
 mod readers;
 mod readme;
+mod sdists;
 mod store;
 mod trees;
 mod update;

@@ -413,7 +413,8 @@ fn an_sdist_is_refused_before_anything_is_fetched() {
     let ran: Ran = place.run(&["install", "--prefix", "env"]).expect(8);
     assert_eq!(
         ran.stderr,
-        "error: cannot install old-1.0.tar.gz: it is an sdist, which has to be built first, and envlock cannot do that yet\n\n\
-         hint: lock a version of old that has a wheel: put `--only-binary old` into `pip:`\n"
+        "error: cannot install old-1.0.tar.gz: it is an sdist, and the lock does not say which wheel it becomes\n\n\
+         hint: `envlock convert` builds it, on a machine of its platform, and writes that into envlock.nix: install from \
+         there\n"
     );
 }

@@ -65,7 +65,8 @@ fn convert(fill: impl FnOnce(&mut Index), pip: &[&str], code: i32) -> (Project, 
     fill(&mut project.index);
     let server = project.index.json().serve(&[]);
     project.env(&server, "python=3.11, pip", pip);
-    let ran = project.place.run(&["convert"]).expect(code);
+    // Of this channel there are records alone: nothing can be built.
+    let ran = project.place.run(&["convert", "--no-build"]).expect(code);
     if code == 0 {
         project.place.run(&["check"]).expect(0);
     }
@@ -124,7 +125,7 @@ fn the_same_bytes_warm_offline_and_frozen() {
     );
     let before = project.place.files();
     for option in ["--offline", "--frozen-metadata", "--quiet"] {
-        project.place.run(&["convert", option]).expect(0);
+        project.place.run(&["convert", "--no-build", option]).expect(0);
         assert_same_files(&project.place.files(), &before);
     }
 }
@@ -280,7 +281,7 @@ fn binaries_prereleases_and_dates() {
     let server = project.index.json().serve(&[]);
     let run = |lines: &[&str], arguments: &[&str]| {
         project.env(&server, "python=3.11, pip", lines);
-        project.place.run(&[&["convert", "--upgrade"], arguments].concat()).expect(0);
+        project.place.run(&[&["convert", "--no-build", "--upgrade"], arguments].concat()).expect(0);
         pairs(&project)
     };
     assert_eq!(run(&["a"], &[]), ["a 2.0"]);
@@ -335,7 +336,7 @@ fn a_hash_chooses_among_the_files_of_a_version() {
     let line = format!("a==1.0 --hash=sha256:{}", sha256(&project, "a-1.0.tar.gz"));
     for (lines, kind) in [([line.as_str()], "sdist"), (["a==1.0"], "wheel")] {
         project.env(&server, "python=3.11, pip", &lines);
-        project.place.run(&["convert", "--upgrade"]).expect(0);
+        project.place.run(&["convert", "--no-build", "--upgrade"]).expect(0);
         assert!(project.place.read("envlock.nix").contains(&format!("kind = \"{kind}\"")), "{kind}");
     }
 }
@@ -384,19 +385,19 @@ fn places_become_packages() {
     project.place.put("local-0.3-py3-none-any.whl", index::wheel("local", "0.3", &[]));
     let lines = [url.as_str(), "-e ./tree", "local-0.3-py3-none-any.whl"];
     project.env(&server, "python=3.11, pip", &lines);
-    let ran = project.place.run(&["convert"]).expect(0);
+    let ran = project.place.run(&["convert", "--no-build"]).expect(0);
     assert!(ran.stderr.contains("env.yml:8: `-e ./tree` has no effect"), "{}", ran.stderr);
     assert_eq!(pairs(&project), ["a 1.0", "b 1.0", "c 1.0", "local 0.3", "tree 0.2"]);
     assert_eq!(entry(&project, "tree")["url"], "file:tree");
     assert_eq!(entry(&project, "local")["url"], "file:local-0.3-py3-none-any.whl");
     assert_eq!(entry(&project, "tree")["dependencies"]["c"], "*");
     let before = project.place.files();
-    project.place.run(&["convert", "--offline"]).expect(0);
+    project.place.run(&["convert", "--no-build", "--offline"]).expect(0);
     assert_same_files(&project.place.files(), &before);
 
     // What is in the tree counts, and nothing else.
     project.place.put("tree/tree.py", "1");
-    project.place.run(&["convert"]).expect(0);
+    project.place.run(&["convert", "--no-build"]).expect(0);
     assert_ne!(project.place.read("conda-lock.yml").into_bytes(), before["conda-lock.yml"]);
 }
 
@@ -462,15 +463,15 @@ fn version_control_trees_are_pinned_to_a_commit() {
     {
         let line = format!("{url}{reference}#egg=tree&subdirectory=sub");
         project.env_without_index("python=3.11, pip", &["--no-index", &line]);
-        project.place.run(&["convert"]).expect(0);
+        project.place.run(&["convert", "--no-build"]).expect(0);
         assert_eq!(project.versions()["tree"], version, "{reference}");
     }
     assert_eq!(entry(&project, "tree")["url"], format!("{url}@{first}#subdirectory=sub"));
     let before = project.place.files();
-    project.place.run(&["convert", "--offline"]).expect(0);
+    project.place.run(&["convert", "--no-build", "--offline"]).expect(0);
     assert_same_files(&project.place.files(), &before);
     project.env_without_index("python=3.11, pip", &["--no-index", &format!("tree @ {url}@none")]);
-    let ran = project.place.run(&["convert"]).expect(2);
+    let ran = project.place.run(&["convert", "--no-build"]).expect(2);
     assert!(ran.stderr.contains("the repository has no `none`"), "{}", ran.stderr);
 }
 

@@ -237,7 +237,7 @@ fn credentials_reach_the_index_and_nothing_else() {
     let index = server.url.replace("http://", "--index-url http://jane:${INDEX_PASSWORD}@") + "/index/simple";
     project.env_without_index("python=3.11, pip", &[&index, "a"]);
     let run = |password: Option<&str>| {
-        let mut command = project.place.command(&["convert"]);
+        let mut command = project.place.command(&["convert", "--no-build"]);
         if let Some(password) = password {
             command.env("INDEX_PASSWORD", password);
         }

@@ -244,7 +244,7 @@ fn a_locked_file_stays_whatever_is_better_by_now() {
     let server = project.index.json().serve(&[]);
     project.env(&server, "python=3.11, pip", &["old", "tool"]);
     let place = &project.place;
-    place.run(&["convert"]).expect(0);
+    place.run(&["convert", "--no-build"]).expect(0);
     let before = place.files();
     // A wheel of what is locked as an sdist, and one that fits better; then an index that states no hashes.
     project.index.wheel("old", "1.0", &[]);
@@ -257,7 +257,7 @@ fn a_locked_file_stays_whatever_is_better_by_now() {
             project.index.html(false);
         }
         std::fs::remove_dir_all(place.cache().join("envlock")).unwrap();
-        place.run(&["convert"]).expect(0);
+        place.run(&["convert", "--no-build"]).expect(0);
         assert_same_files(&place.files(), &before);
     }
 }
@@ -325,9 +325,9 @@ fn two_trees_of_one_repository_stay_two() {
     let fixed = [repository.line(&first), repository.line(&second)];
     for lines in [[one, two], named, fixed] {
         project.env_without_index("python=3.11, pip", &lines.each_ref().map(String::as_str));
-        place.run(&["convert", "--upgrade"]).expect(0);
+        place.run(&["convert", "--no-build", "--upgrade"]).expect(0);
         let before = place.files();
-        place.run(&["convert"]).expect(0);
+        place.run(&["convert", "--no-build"]).expect(0);
         assert_same_files(&place.files(), &before);
         assert!([&first, &second].iter().all(|commit| place.read("conda-lock.yml").contains(*commit)));
     }
@@ -343,17 +343,17 @@ fn a_branch_stays_at_its_commit() {
     let line = |branch: &str| repository.line(branch);
     project.env_without_index("python=3.11, pip", &[&line("main")]);
     let place = &project.place;
-    place.run(&["convert"]).expect(0);
+    place.run(&["convert", "--no-build"]).expect(0);
     let second = commit("2.0");
-    place.run(&["convert"]).expect(0);
+    place.run(&["convert", "--no-build"]).expect(0);
     assert!(place.read("conda-lock.yml").contains(&first));
-    place.run(&["convert", "--offline"]).expect(0);
-    place.run(&["update", "tree"]).expect(0);
+    place.run(&["convert", "--no-build", "--offline"]).expect(0);
+    place.run(&["update", "--no-build", "tree"]).expect(0);
     assert!(place.read("conda-lock.yml").contains(&second));
 
     // Another branch is another requirement.
     git(&["branch", "old", &first]);
     project.env_without_index("python=3.11, pip", &[&line("old")]);
-    place.run(&["convert"]).expect(0);
+    place.run(&["convert", "--no-build"]).expect(0);
     assert!(place.read("conda-lock.yml").contains(&first));
 }

@@ -6,7 +6,12 @@
 }:
 let
   lib = import ./.;
-  inherit (lib) environmentOf prefixOf restrict;
+  inherit (lib)
+    environmentOf
+    prefixOf
+    restrict
+    wheelOf
+    ;
 
   # By name of environment: only those of this system.
   here = builtins.filter (name: lock.environments.${name} ? ${system}) (
@@ -15,16 +20,68 @@ let
   hasRuntime = builtins.elem "runtime" here;
 
   fetch = package: import <nix/fetchurl.nix> (lib.sourceOf package);
+  packagesOf = names: builtins.concatMap (name: (environmentOf lock system name).packages) names;
+
   # --artifact finds a file by its sha256, so neither order nor names count.
+  given =
+    files:
+    builtins.concatMap (file: [
+      "--artifact"
+      file
+    ]) files;
+
+  # What trees are made of: artifacts as they come, and the wheels of sdists.
   artifactsOf =
     names:
-    builtins.concatMap (
-      name:
-      builtins.concatMap (package: [
-        "--artifact"
-        (fetch package)
-      ]) (environmentOf lock system name).packages
-    ) names;
+    given (
+      builtins.concatMap (
+        name:
+        map (package: if wheelOf package == null then fetch package else wheel name package) (packagesOf [
+          name
+        ])
+      ) names
+    );
+
+  # Everything that comes from somewhere else: sdists as they are, and what builds them.
+  sourcesOf =
+    names:
+    given (
+      builtins.concatMap (package: map fetch ([ package ] ++ package.wheel.requires or [ ])) (
+        packagesOf names
+      )
+    );
+
+  # An sdist of an environment -> its wheel. Whatever builds it has to give the bytes that the lock states.
+  wheel =
+    environment: package:
+    let
+      names = [ environment ] ++ (if hasRuntime then [ "runtime" ] else [ ]);
+      # A build sees the options, too.
+      locked = restrict lock system names // {
+        inherit (lock) options;
+      };
+      conda = builtins.filter (package: package.kind == "conda") (packagesOf names);
+      built = wheelOf package;
+    in
+    run built.storeName
+      (
+        [
+          "wheel"
+          package.name
+          "--lock"
+          (builtins.toFile "lock.json" (builtins.toJSON locked))
+          "--environment"
+          environment
+          "--output"
+          out
+        ]
+        ++ given (map fetch (conda ++ [ package ] ++ built.requires))
+      )
+      {
+        outputHash = built.hash;
+        outputHashMode = "flat";
+        meta.description = "The wheel of ${package.fileName}";
+      };
 
   run =
     name: arguments: attributes:
@@ -143,7 +200,7 @@ rec {
           "--links"
           out
         ]
-        ++ artifactsOf here
+        ++ sourcesOf here
       )
       {
         meta.description = "Every artifact of the lock, for `nix copy`";
@@ -162,7 +219,7 @@ rec {
           "--output"
           out
         ]
-        ++ artifactsOf here
+        ++ sourcesOf here
       )
       {
         meta.description = "Locks and artifacts, for machines without a network";

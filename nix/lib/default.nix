@@ -52,14 +52,19 @@ rec {
     assert
       builtins.match "[Hh][Tt][Tt][Pp][Ss]?://.*" package.url != null
       || throw "envlock: ${package.name} comes from ${package.url}, which a build in Nix's sandbox cannot read. Serve it by HTTP, or use `envlock image build`, which reads it";
-    assert
-      package.kind == "conda"
-      || builtins.match ".*\\.whl" package.fileName != null
-      || throw "envlock: ${package.name} is locked as ${package.fileName}, which would have to be built first, and envlock does not do that yet. Lock a version that has a wheel";
     {
       inherit (package) url hash;
       name = package.storeName;
     };
+
+  # A package of a lock -> the wheel that it becomes, null if it is no sdist; throws if the lock does not say which.
+  wheelOf =
+    package:
+    if package.kind != "sdist" then
+      null
+    else
+      package.wheel
+        or (throw "envlock: ${package.name} is locked as ${package.fileName}, and not which wheel that becomes. Run `envlock convert` on a machine of its platform, which builds it");
 
   # A lock, a system and names of environments -> a lock of those alone, on that system alone, without roles: what a
   # tree depends on.

@@ -43,14 +43,29 @@ let
       "url"
       "hash"
     ] package
-    && (
-      builtins.match "sha256-[A-Za-z0-9+/]{43}=" package.hash != null
-      || broken "the hash of ${named} is `${package.hash}`, and no sha256 as `sha256-` and 44 characters of base64"
+    && isFile named package
+    && (!(package ? wheel) || isWheel environment "the wheel of ${named}" package.wheel);
+
+  isFile =
+    named: file:
+    (
+      builtins.match "sha256-[A-Za-z0-9+/]{43}=" file.hash != null
+      || broken "the hash of ${named} is `${file.hash}`, and no sha256 as `sha256-` and 44 characters of base64"
     )
     && (
-      builtins.match "[0-9A-Za-z+_?=-][0-9A-Za-z+._?=-]*" package.storeName != null
-      || broken "the store name of ${named} is `${package.storeName}`, which the store does not take"
+      builtins.match "[0-9A-Za-z+_?=-][0-9A-Za-z+._?=-]*" file.storeName != null
+      || broken "the store name of ${named} is `${file.storeName}`, which the store does not take"
     );
+
+  isWheel =
+    environment: named: wheel:
+    has named [
+      "storeName"
+      "hash"
+      "requires"
+    ] wheel
+    && isFile named wheel
+    && builtins.all (isPackage environment) wheel.requires;
 
   isPlatform =
     environment: platform:

@@ -82,7 +82,7 @@ impl Building<'_> {
     ) -> Result<Vec<(usize, BuiltWheel)>, Error> {
         let sdists = locked.packages.iter().enumerate().filter(|(_, package)| package.kind == Kind::Sdist);
         let sdists: Vec<_> = sdists.collect();
-        let Some((solution, _)) = self.solved.get(&resolve::key(environment, platform)) else {
+        let Some((solution, of_pypi)) = self.solved.get(&resolve::key(environment, platform)) else {
             return Ok(Vec::new());
         };
         if sdists.is_empty() {
@@ -115,7 +115,7 @@ impl Building<'_> {
             };
             let check = |source: &Source, metadata: &[u8]| {
                 let sdist = (package, source.bytes.as_slice());
-                resolve::disagreement(sdist, metadata, &solution.records, platform, options)
+                resolve::disagreement(sdist, metadata, (&solution.records, of_pypi), platform, options)
             };
             Ok((place, bench.first(package, pins, &solve, &check)?))
         };

@@ -201,7 +201,7 @@ pub(super) fn pins(lock: &Lock) -> BTreeMap<String, Pins> {
 
 /// The key of the pins of what builds an sdist.
 pub(super) fn build_key(sdist: &str, platform: Subdir) -> String {
-    resolve::key(&format!("build of {sdist}"), platform)
+    resolve::key(&format!("{sdist}-build"), platform)
 }
 
 /// What was written, for programs.

@@ -218,9 +218,8 @@ pub fn requirements<'a>(texts: impl Iterator<Item = &'a str>) -> Result<Vec<Stri
 }
 
 fn parse_timeout(value: &str) -> Result<u32, Wrong> {
-    value.parse().ok().filter(|seconds| *seconds > 0).ok_or_else(|| {
-        (format!("`{value}` is no number of seconds"), "write it like `build-timeout: 3600`".to_owned())
-    })
+    let hint = || "write it like `build-timeout: 3600`".to_owned();
+    value.parse().map_err(|_| (format!("`{value}` is no number of seconds"), hint()))
 }
 
 fn parse_alias(value: &str) -> Result<Url, Wrong> {

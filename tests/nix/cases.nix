@@ -46,6 +46,17 @@ in
   environmentOf = lib.environmentOf lock "x86_64-linux" "runtime";
   roleOf = lib.roleOf lock "worker";
   sourceOf = map lib.sourceOf lock.environments.user.x86_64-linux.packages;
+  wheelOf = map lib.wheelOf [
+    {
+      kind = "conda";
+    }
+    {
+      kind = "sdist";
+      wheel = {
+        fileName = "a-1.0-py3-none-any.whl";
+      };
+    }
+  ];
   restrict = lib.restrict lock "aarch64-linux" [ "user" ];
   prefixOf = map lib.prefixOf [
     "user"

@@ -136,8 +136,8 @@ fn what_is_wrong_with_a_lock_is_said_while_it_is_evaluated() {
         ),
         (
             "kind = \"conda\"",
-            "kind = \"pypi\"",
-            "is locked as python-1.0-0.conda, which would have to be built",
+            "kind = \"sdist\"",
+            "is locked as python-1.0-0.conda, and not which wheel",
         ),
     ];
     for (from, to, expected) in cases {

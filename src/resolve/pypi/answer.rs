@@ -56,7 +56,7 @@ impl Session<'_> {
         packages.sort_by(|a, b| a.name.cmp(&b.name));
         // What nothing needs any more keeps its place.
         conda.replaced.retain(|name, _| packages.iter().any(|package| package.name == name.as_ref()));
-        self.depend(&mut packages, wanted, located, &conda.facts);
+        let extras = self.depend(&mut packages, wanted, located, &conda.facts);
         self.tell(&packages, &conda);
 
         let answers = conda.facts.iter().chain(&conda.replaced);
@@ -76,6 +76,7 @@ impl Session<'_> {
                 .collect(),
             replaced: conda.replaced.into_values().map(|fact| fact.conda).collect(),
             fingerprint: fingerprint::of_text(&text),
+            extras,
             packages,
         })
     }
@@ -123,14 +124,14 @@ impl Session<'_> {
         })
     }
 
-    /// Gives every package the requirements that hold for the extras it is asked with.
+    /// Gives every package the requirements that hold for the extras it is asked with; returns those extras.
     fn depend(
         &self,
         packages: &mut [Package],
         wanted: &Wanted,
         located: &[Located],
         facts: &BTreeMap<PackageName, Fact>,
-    ) {
+    ) -> BTreeMap<String, BTreeSet<ExtraName>> {
         let mut metadata = self.metadata_of(packages, located);
         let of_facts = self.of_facts.iter().filter(|(name, _)| facts.contains_key(*name));
         metadata.extend(of_facts.map(|(name, found)| (name.clone(), found.clone())));
@@ -189,6 +190,7 @@ impl Session<'_> {
         for package in packages {
             package.dependencies = needs.remove(&package.name).unwrap_or_default();
         }
+        extras.into_iter().map(|(name, extras)| (name.to_string(), extras)).collect()
     }
 
     /// What the chosen versions say about themselves; repairs are told of.

@@ -13,7 +13,7 @@ use uv_pypi_types::{ResolutionMetadata, VerbatimParsedUrl};
 
 use super::{
     super::{Error, Job, Pins, bridge, virtual_packages},
-    PypiResolver, sdist,
+    PypiResolver, PypiSolution, sdist,
 };
 use crate::{
     lock::{Kind, Package},
@@ -56,7 +56,7 @@ impl PypiResolver<'_> {
     ) -> Result<Vec<Package>, Error> {
         let BuildRequest { sdist, platform, pins, .. } = request;
         let spec = Environment { pip: lines(&request)?, ..Environment::default() };
-        let environment = format!("build of {}", sdist.name);
+        let environment = format!("{}-build", sdist.name);
         let job = Job { environment: &environment, platform, spec: &spec, pins };
         let is_python = |record: &&RepoDataRecord| record.package_record.name.as_normalized() == "python";
         let python: Vec<_> = request.records.iter().filter(is_python).cloned().collect();
@@ -106,12 +106,12 @@ fn unbuildable(sdist: &Package, reason: String) -> Error {
 
 /// What a wheel says otherwise of itself than the sdist that it was built from; nothing, if they agree.
 ///
-/// What counts is what the solver saw: name, version and the requirements that hold for this Python and platform, for
-/// every extra. The error is a sentence.
+/// What counts is what the solver saw: name, version and the requirements that hold for this Python, this platform and
+/// the extras that are asked for. The error is a sentence.
 pub fn disagreement(
     (sdist, bytes): (&Package, &[u8]),
     metadata: &[u8],
-    records: &[RepoDataRecord],
+    (records, solution): (&[RepoDataRecord], &PypiSolution),
     platform: Subdir,
     options: &Options,
 ) -> Result<Option<String>, String> {
@@ -126,33 +126,23 @@ pub fn disagreement(
         return Ok(Some(format!("it is {} {} instead of {name} {version}", built.name, built.version)));
     }
     let (declared, _) = sdist::metadata(&sdist.file_name(), bytes, Some((&name, &version)))?;
-    let extras: BTreeSet<_> = declared.provides_extra.iter().chain(&built.provides_extra).collect();
-    for extra in std::iter::once(None).chain(extras.into_iter().map(Some)) {
-        let [declared, built] = [&declared, &built].map(|it| active(&it.requires_dist, &markers, extra));
-        if declared != built {
-            let of_extra = extra.map(|extra| format!(" for its extra {extra}")).unwrap_or_default();
-            let listed = |these: &BTreeSet<String>, others: &BTreeSet<String>| {
-                let only: Vec<_> = these.difference(others).cloned().collect();
-                if only.is_empty() { "nothing else".to_owned() } else { only.join(", ") }
-            };
-            return Ok(Some(format!(
-                "the wheel asks{of_extra} for {}, the sdist for {}",
-                listed(&built, &declared),
-                listed(&declared, &built)
-            )));
-        }
-    }
-    Ok(None)
+    let extras: Vec<ExtraName> = solution.extras.get(&sdist.name).into_iter().flatten().cloned().collect();
+    let [declared, built] = [&declared, &built].map(|it| active(&it.requires_dist, &markers, &extras));
+    let only = |these: &BTreeSet<String>, others: &BTreeSet<String>| {
+        let only: Vec<_> = these.difference(others).cloned().collect();
+        if only.is_empty() { "nothing else".to_owned() } else { only.join(", ") }
+    };
+    let (wheel, sdist) = (only(&built, &declared), only(&declared, &built));
+    Ok((built != declared).then(|| format!("the wheel asks for {wheel}, the sdist for {sdist}")))
 }
 
 /// The requirements that hold, without their markers.
 fn active(
     requirements: &[Requirement<VerbatimParsedUrl>],
     markers: &MarkerEnvironment,
-    extra: Option<&ExtraName>,
+    extras: &[ExtraName],
 ) -> BTreeSet<String> {
-    let extras: Vec<ExtraName> = extra.into_iter().cloned().collect();
-    let holding = requirements.iter().filter(|it| it.evaluate_markers(markers, &extras));
+    let holding = requirements.iter().filter(|it| it.evaluate_markers(markers, extras));
     let shown = |it: &Requirement<VerbatimParsedUrl>| {
         let mut extras: Vec<_> = it.extras.iter().map(ToString::to_string).collect();
         extras.sort();

@@ -29,7 +29,7 @@ use rattler_conda_types::RepoDataRecord;
 use tokio::sync::Semaphore;
 use uv_client::Connectivity;
 use uv_distribution_types::IndexCapabilities;
-use uv_normalize::PackageName;
+use uv_normalize::{ExtraName, PackageName};
 
 pub use self::{
     build::{BuildRequest, disagreement},
@@ -96,6 +96,8 @@ pub struct PypiSolution {
     pub roots: Vec<(String, String)>,
     /// The fingerprint of the answer.
     pub fingerprint: String,
+    /// The extras that a package is asked with, by its name.
+    extras: BTreeMap<String, BTreeSet<ExtraName>>,
 }
 
 impl PypiResolver<'_> {

@@ -73,13 +73,13 @@ pub fn build_system(file_name: &str, bytes: &[u8]) -> Result<BuildSystem, String
 }
 
 fn declarations(file_name: &str, bytes: &[u8]) -> Result<Declarations, String> {
-    let ends = |ending: &str| file_name.ends_with(ending);
-    let found = if ends(".tar.gz") || ends(".tgz") {
+    // By its content: the tree of a repository is an archive without a name.
+    let found = if bytes.starts_with(b"\x1f\x8b") {
         from_tar(GzDecoder::new(bytes))
-    } else if ends(".tar") {
-        from_tar(bytes)
-    } else if ends(".zip") {
+    } else if bytes.starts_with(b"PK\x03\x04") {
         from_zip(bytes)
+    } else if bytes.get(257..262) == Some(b"ustar") {
+        from_tar(bytes)
     } else {
         return Err(format!("{file_name} is in a form of archive that is not read here"));
     };

@@ -100,6 +100,9 @@ pub fn parse(file: &str, text: &str) -> Result<Project, Problem> {
                     project.options.build_requires.insert(normalised(&name.name), requirements);
                 }
             }
+            "build-timeout" => {
+                project.options.build_timeout = Some(service::seconds(file, node, "build-timeout")?);
+            }
             "build-variables" => {
                 for (name, node) in mapping(file, node, "build-variables")? {
                     let value = string(file, node, "a variable's value")?;

@@ -109,7 +109,7 @@ pub(super) fn parse(file: &str, name: &str, node: &Node) -> Result<Service, Prob
                 "volumes" => service.volumes = volumes(file, node)?,
                 "readiness" => service.readiness = Some(readiness(file, node)?),
                 "guard" => service.guard = boolean(file, node, "guard")?,
-                _ => service.stop_timeout = seconds(file, node)?,
+                _ => service.stop_timeout = seconds(file, node, "stop-timeout")?,
             }
         }
     }
@@ -178,10 +178,10 @@ pub(super) fn boolean(file: &str, node: &Node, what: &str) -> Result<bool, Probl
     }
 }
 
-fn seconds(file: &str, node: &Node) -> Result<u32, Problem> {
+pub(super) fn seconds(file: &str, node: &Node, what: &str) -> Result<u32, Problem> {
     let number = if let Value::Number(text) = &node.value { text.parse().ok() } else { None };
     number.filter(|number| (1..=86_400 * 7).contains(number)).ok_or_else(|| {
-        node.problem(file, "`stop-timeout` is a whole number of seconds, at most a week")
-            .with_hint("write `stop-timeout: 600`")
+        node.problem(file, format!("`{what}` is a whole number of seconds, at most a week"))
+            .with_hint(format!("write `{what}: 600`"))
     })
 }
