@@ -76,7 +76,7 @@ impl Error {
         match self {
             Self::Spec(spec::Error::Fs(error)) if !error.is_bad_input() => ExitCode::FileSystem,
             Self::Spec(_) | Self::Lock(_) | Self::Sbom(_) | Self::Exchange(_) => ExitCode::BadInput,
-            Self::Fs(_) => ExitCode::FileSystem,
+            Self::Fs(_) | Self::Build(build::Error::Fs(_)) => ExitCode::FileSystem,
             Self::Resolve(error) => match error {
                 resolve::Error::NoSolution { .. }
                 | resolve::Error::Conflict { .. }
@@ -99,7 +99,6 @@ impl Error {
                 | tree::Error::Unsupported { .. }
                 | tree::Error::ByteCode { .. } => ExitCode::UnsoundPackage,
             },
-            Self::Build(build::Error::Fs(_)) => ExitCode::FileSystem,
             Self::Build(build::Error::WrongWheel { .. }) => ExitCode::WrongHash,
             Self::Build(_) => ExitCode::UnsoundPackage,
             Self::Image(error) => match error {

@@ -22,14 +22,17 @@ const MAY_USE: [(&str, &[&str]); 20] = [
     ("build", &["causes", "fs", "lock", "store", "tree"]),
     ("image", &["cluster", "fs", "json", "lock", "spec", "store", "tree"]),
     ("nix", &["fs", "lock"]),
-    ("error", &["build", "exchange", "fs", "image", "lock", "nix", "resolve", "sbom", "spec", "store", "tree"]),
+    (
+        "error",
+        &["build", "exchange", "fs", "image", "lock", "nix", "resolve", "sbom", "spec", "store", "tree"],
+    ),
     ("cli", &["exchange", "image", "sbom", "spec"]),
     ("settings", &["causes", "cli", "printer", "spec"]),
     (
         "commands",
         &[
-            "build", "causes", "cli", "cluster", "error", "exchange", "fs", "http", "image", "lock", "nix", "printer",
-            "resolve", "sbom", "settings", "spec", "store", "tree",
+            "build", "causes", "cli", "cluster", "error", "exchange", "fs", "http", "image", "lock", "nix",
+            "printer", "resolve", "sbom", "settings", "spec", "store", "tree",
         ],
     ),
 ];

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
+
 use crate::common::{
     Place, Ran, Server, assert_same_files,
     index::Index,
@@ -42,8 +44,7 @@ def build_wheel(directory, settings=None, metadata=None):
     return WHEEL
 "#;
 
-const PYPROJECT: &str =
-    "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n\n[project]\nname = 'own'\nversion = '1.0'\n";
+const PYPROJECT: &str = "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n\n[project]\nname = 'own'\nversion = '1.0'\n";
 
 /// A project on the test channel whose one PyPI package is the sdist `own`.
 struct Project {
@@ -140,7 +141,13 @@ fn a_wheel_is_the_same_wherever_it_is_built_and_knows_nothing_of_this_machine() 
     let elsewhere = Place::new();
     project.put(&elsewhere, "");
     let mut command = elsewhere.command(&["convert", "--mirror", &project.channel.mirror()]);
-    command.envs([("TZ", "Asia/Tokyo"), ("LC_ALL", "C"), ("SECRET", "x"), ("PYTHONPATH", "/tmp"), ("CC", "false")]);
+    command.envs([
+        ("TZ", "Asia/Tokyo"),
+        ("LC_ALL", "C"),
+        ("SECRET", "x"),
+        ("PYTHONPATH", "/tmp"),
+        ("CC", "false"),
+    ]);
     let words = [command.get_program().to_owned()].into_iter().chain(command.get_args().map(Into::into));
     let mut shell = std::process::Command::new("/bin/sh");
     shell.args(["-c", "umask 077; exec \"$@\"", "sh"]).args(words).current_dir(elsewhere.path()).env_clear();
@@ -154,7 +161,12 @@ fn a_wheel_is_the_same_wherever_it_is_built_and_knows_nothing_of_this_machine() 
     let ran = project.run(&["install", "--prefix", "env", "--json"]).expect(0);
     let python = project.place.path().join("env/bin/python");
     let seen = duct::cmd!(python, "-c", "import own; print(own.SEEN)").read().unwrap();
-    assert!(seen.starts_with("['/build/own-1.0', '/opt/envlock/env/bin/python3', '/opt/envlock/env/bin', '/build', "), "{seen}");
+    assert!(
+        seen.starts_with(
+            "['/build/own-1.0', '/opt/envlock/env/bin/python3', '/opt/envlock/env/bin', '/build', "
+        ),
+        "{seen}"
+    );
     for stranger in ["SECRET", "PYTHONPATH", "'CC'", "'root'", "'home'", "'var'"] {
         assert!(!seen.contains(stranger), "{stranger} in {seen}");
     }
@@ -166,10 +178,10 @@ fn a_wheel_is_the_same_wherever_it_is_built_and_knows_nothing_of_this_machine() 
     assert!(said.stdout.contains("\"entries\""));
     project.run(&["wheel", "Own", "--output", "own.whl"]).expect(0);
     let wheel = std::fs::read(project.place.path().join("own.whl")).unwrap();
-    use base64::Engine;
     let hex = sha256(&wheel);
-    let bytes: Vec<u8> = (0..32).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap()).collect();
-    let sri = format!("sha256-{}", base64::engine::general_purpose::STANDARD.encode(bytes));
+    let bytes: Vec<u8> =
+        (0..32).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap()).collect();
+    let sri = format!("sha256-{}", STANDARD.encode(bytes));
     assert_eq!(stated(&project.place, "hash"), sri);
     assert!(digest["tree_digest"].is_string());
 }
@@ -177,7 +189,8 @@ fn a_wheel_is_the_same_wherever_it_is_built_and_knows_nothing_of_this_machine() 
 #[test]
 fn build_requirements_are_locked_and_kept() {
     let tool = |content: &str| Wheel::new("tool", &[("tool.py", content)]).bytes();
-    let files = [("pyproject.toml", PYPROJECT), ("backend.py", &backend("import tool\nCONTENT = tool.CONTENT"))];
+    let files =
+        [("pyproject.toml", PYPROJECT), ("backend.py", &backend("import tool\nCONTENT = tool.CONTENT"))];
     let files = files.map(|(path, text)| (path, text.replace("REQUIRES = []", "REQUIRES = ['tool']")));
     let files: Vec<_> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
     let fill = |index: &mut Index| {
@@ -357,7 +370,10 @@ fn what_is_missing_is_named() {
     refused(
         "import subprocess\nsubprocess.run(['gcc', '--version'])",
         "",
-        &["No such file or directory: 'gcc'", "hint: it needs a compiler, and compilers come from the lock alone"],
+        &[
+            "No such file or directory: 'gcc'",
+            "hint: it needs a compiler, and compilers come from the lock alone",
+        ],
     );
     let pyproject = PYPROJECT.replace("requires = []", "requires = ['nothere']");
     let files = [("pyproject.toml", pyproject.as_str()), ("backend.py", BACKEND)];
@@ -365,7 +381,10 @@ fn what_is_missing_is_named() {
     let said = project.refused(3);
     assert!(said.contains("no packages satisfy the own-build environment on linux-64"), "{said}");
     assert!(said.contains("own-1.0.tar.gz:1: `nothere`"), "{said}");
-    let files = [("pyproject.toml", "[build-system]\nrequires = 3\n"), ("PKG-INFO", "Metadata-Version: 2.2\nName: own\nVersion: 1.0\n")];
+    let files = [
+        ("pyproject.toml", "[build-system]\nrequires = 3\n"),
+        ("PKG-INFO", "Metadata-Version: 2.2\nName: own\nVersion: 1.0\n"),
+    ];
     let Some(project) = Project::with(&files, "", |_| {}) else { return };
     let said = project.refused(3);
     assert!(said.contains("its pyproject.toml: invalid type: integer `3`"), "{said}");
@@ -386,9 +405,17 @@ fn a_lock_that_does_not_say_which_wheel() {
     project.run(&["convert"]).expect(0);
     let text = project.place.read("envlock.nix");
     let hash = stated(&project.place, "hash");
-    project.place.put("envlock.nix", text.replace(&hash, "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="));
+    project
+        .place
+        .put("envlock.nix", text.replace(&hash, "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="));
     let said = project.run(&["install", "--prefix", "env"]).expect(6).stderr;
-    assert!(said.contains("own-1.0.tar.gz was built, and its wheel is not the locked one: sha256 "), "{said}");
+    assert!(
+        said.contains("own-1.0.tar.gz was built, and its wheel is not the locked one: sha256 "),
+        "{said}"
+    );
     let said = project.run(&["wheel", "python"]).expect(2).stderr;
-    assert!(said.contains("the user environment has no sdist of `python`\n\nhint: its sdists are own"), "{said}");
+    assert!(
+        said.contains("the user environment has no sdist of `python`\n\nhint: its sdists are own"),
+        "{said}"
+    );
 }

@@ -1,6 +1,9 @@
 //! Which file makes two builds of one wheel differ.
 
-use std::{collections::BTreeMap, io::Read};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Read,
+};
 
 use sha2::{Digest, Sha256};
 
@@ -16,7 +19,7 @@ pub(super) fn of(first: &Built, second: &Built) -> Result<String, Error> {
         return Ok(format!("the first is named {}, the second {}", first.file_name, second.file_name));
     }
     let (first, second) = (members(first)?, members(second)?);
-    let names: std::collections::BTreeSet<_> = first.keys().chain(second.keys()).collect();
+    let names: BTreeSet<_> = first.keys().chain(second.keys()).collect();
     let differing = |by: fn(&Member) -> &[u8]| -> Vec<&str> {
         let unlike = names.iter().filter(|name| first.get(**name).map(by) != second.get(**name).map(by));
         // RECORD states the hashes of all the others: it tells nothing new.
@@ -61,9 +64,9 @@ fn members(wheel: &Built) -> Result<BTreeMap<String, Member>, Error> {
 }
 
 fn listed(names: &[&str]) -> String {
-    let named = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+    let first = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
     match names.len().checked_sub(NAMED) {
-        None | Some(0) => named,
-        Some(more) => format!("{named} and {more} more"),
+        None | Some(0) => first,
+        Some(more) => format!("{first} and {more} more"),
     }
 }

@@ -28,8 +28,17 @@ const CAUSES: [(&[&str], &str); 4] = [
     ),
     (
         &[
-            "'gcc'", "'g++'", "'cc'", "'c++'", "-linux-gnu-gcc'", "-linux-gnu-cc'", "-linux-gnu-g++'", "'clang'",
-            "gcc: not found", "Unknown compiler", "no acceptable C compiler",
+            "'gcc'",
+            "'g++'",
+            "'cc'",
+            "'c++'",
+            "-linux-gnu-gcc'",
+            "-linux-gnu-cc'",
+            "-linux-gnu-g++'",
+            "'clang'",
+            "gcc: not found",
+            "Unknown compiler",
+            "no acceptable C compiler",
         ],
         "it needs a compiler, and compilers come from the lock alone: add `c-compiler` (and `cxx-compiler` for C++) to \
          the conda dependencies of the environment file, or lock a version that has a wheel",
@@ -152,7 +161,7 @@ impl Error {
 fn shown(said: &str) -> String {
     let lines: Vec<&str> = said.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
     let last = &lines[lines.len().saturating_sub(LINES)..];
-    last.iter().map(|line| format!("\n  | {}", printable(line))).collect()
+    last.iter().fold(String::new(), |text, line| text + "\n  | " + &printable(line))
 }
 
 /// A line without what would do something to a terminal.

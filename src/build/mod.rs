@@ -11,6 +11,7 @@ mod error;
 mod place;
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     io::Read,
     path::{Path, PathBuf},
@@ -21,7 +22,7 @@ pub use error::Error;
 
 use crate::{
     causes, fs,
-    lock::fingerprint::hex,
+    lock::{fingerprint::hex, model::is_wheel_name},
     store::Scratch,
 };
 use place::{Place, Surroundings};
@@ -31,7 +32,7 @@ pub const EPOCH: &str = "315532800";
 /// The version of how builds are done; another one may give other wheels.
 pub const FORMAT: u32 = 1;
 /// After how long a build is given up, if nobody says otherwise.
-pub const TIMEOUT: Duration = Duration::from_secs(3600);
+pub const TIMEOUT: Duration = Duration::from_hours(1);
 /// What an answer may be long: names of requirements, or of one file.
 const ANSWER_LIMIT: u64 = 1 << 20;
 /// What the metadata of a wheel may be long.
@@ -93,16 +94,18 @@ pub struct Built {
 impl Built {
     /// What is in its `METADATA`.
     pub fn metadata(&self) -> Result<Vec<u8>, Error> {
-        let unreadable =
-            |reason: String| Error::NoWheel { wheel: self.file_name.clone(), reason };
-        let mut archive = zip::ZipArchive::new(fs::open(&self.path)?)
-            .map_err(|error| unreadable(causes::chain(&error)))?;
+        let unreadable = |reason: String| Error::NoWheel { wheel: self.file_name.clone(), reason };
+        let mut archive =
+            zip::ZipArchive::new(fs::open(&self.path)?).map_err(|error| unreadable(causes::chain(&error)))?;
         let is_it = |name: &str| name.ends_with(".dist-info/METADATA") && name.matches('/').count() == 1;
-        let name = archive.file_names().flatten().find(|name| is_it(name)).map(|name| name.into_owned());
+        let name = archive.file_names().flatten().find(|name| is_it(name)).map(Cow::into_owned);
         let name = name.ok_or_else(|| unreadable("it has no METADATA".to_owned()))?;
         let member = archive.by_name(&name).map_err(|error| unreadable(causes::chain(&error)))?;
         let mut text = Vec::new();
-        member.take(METADATA_LIMIT).read_to_end(&mut text).map_err(|error| unreadable(causes::chain(&error)))?;
+        member
+            .take(METADATA_LIMIT)
+            .read_to_end(&mut text)
+            .map_err(|error| unreadable(causes::chain(&error)))?;
         Ok(text)
     }
 }
@@ -111,7 +114,7 @@ impl Workshop<'_> {
     /// What building an sdist takes besides what its `[build-system]` states, as requirements.
     pub fn requires(&self, sdist: &Sdist) -> Result<Vec<String>, Error> {
         let out = self.run(sdist, "requires", Surroundings::Usual)?;
-        self.answer(sdist, &out)
+        answer(sdist, &out)
     }
 
     /// Builds an sdist twice, and returns the wheel if both are the same.
@@ -130,12 +133,11 @@ impl Workshop<'_> {
 
     fn build(&self, sdist: &Sdist, surroundings: Surroundings) -> Result<Built, Error> {
         let out = self.run(sdist, "wheel", surroundings)?;
-        let file_name: String = self.answer(sdist, &out)?;
+        let file_name: String = answer(sdist, &out)?;
         let failed = |reason: &str| Error::failed(sdist, reason.to_owned(), String::new());
         let path = out.join(&file_name);
         // The build chose the name, and what is there.
-        let is_name = file_name.ends_with(".whl") && !file_name.contains(['/', '\0']);
-        if !is_name || !fs::is_regular(&path) {
+        if !is_wheel_name(&file_name) || !fs::is_regular(&path) {
             return Err(failed("its backend names a wheel that is not there"));
         }
         let size = fs::size(&path).unwrap_or_default();
@@ -149,12 +151,13 @@ impl Workshop<'_> {
         Place { workshop: self, surroundings, out: &out }.run(sdist, hook)?;
         Ok(out)
     }
+}
 
-    fn answer<T: serde::de::DeserializeOwned>(&self, sdist: &Sdist, out: &Path) -> Result<T, Error> {
-        let path = out.join("answer.json");
-        let is_sound = fs::is_regular(&path) && fs::size(&path).is_some_and(|size| size <= ANSWER_LIMIT);
-        let text = if is_sound { fs::read_bytes(&path)? } else { Vec::new() };
-        serde_json::from_slice(&text)
-            .map_err(|error| Error::failed(sdist, format!("its backend gives no answer: {error}"), String::new()))
-    }
+/// What a hook has answered, in a directory where it could put anything.
+fn answer<T: serde::de::DeserializeOwned>(sdist: &Sdist, out: &Path) -> Result<T, Error> {
+    let path = out.join("answer.json");
+    let is_sound = fs::is_regular(&path) && fs::size(&path).is_some_and(|size| size <= ANSWER_LIMIT);
+    let text = if is_sound { fs::read_bytes(&path)? } else { Vec::new() };
+    serde_json::from_slice(&text)
+        .map_err(|error| Error::failed(sdist, format!("its backend gives no answer: {error}"), String::new()))
 }

@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 use super::{
     locked::Locked,
     locking::{Request, build_key},
-    trees::{Bench, Builder, Source, USER_PREFIX},
+    trees::{Bench, Builder, Resolution, Source, USER_PREFIX},
 };
 use crate::{
     cli::SourceArguments,
@@ -52,7 +52,9 @@ impl Building<'_> {
         for environment in &mut lock.environments {
             for (platform, locked) in environment.platforms.iter_mut().filter(|(it, _)| Some(**it) == host) {
                 let spec = self.spec(&environment.name, *platform);
-                for (place, wheel) in self.build(&environment.name, *platform, spec, locked, &builder, &files)? {
+                for (place, wheel) in
+                    self.build(&environment.name, *platform, spec, locked, &builder, &files)?
+                {
                     locked.packages[place].wheel = Some(Box::new(wheel));
                 }
             }
@@ -99,25 +101,19 @@ impl Building<'_> {
         };
         let bench = Bench::new(builder, &tree, options.clone(), files)?;
         let none = Pins::default();
-        let build = |(place, package): (usize, &Package)| {
-            let pins = self.request.pins.get(&build_key(&package.name, platform)).unwrap_or(&none);
-            let solve = |requirements: &[String]| {
-                let request = BuildRequest {
-                    sdist: package,
-                    requirements,
-                    constraints: &options.build_constraints,
-                    lines: spec.map_or(&[], |spec| &spec.pip),
-                    records: &solution.records,
-                    platform,
-                    pins,
-                };
-                Ok(self.runtime.block_on(self.pypi.solve_build(request, options))?)
+        let build = |(place, sdist): (usize, &Package)| {
+            let pins = self.request.pins.get(&build_key(&sdist.name, platform)).unwrap_or(&none);
+            let request = BuildRequest {
+                sdist,
+                requirements: &[],
+                constraints: &options.build_constraints,
+                lines: spec.map_or(&[], |spec| &spec.pip),
+                records: &solution.records,
+                platform,
+                pins,
             };
-            let check = |source: &Source, metadata: &[u8]| {
-                let sdist = (package, source.bytes.as_slice());
-                resolve::disagreement(sdist, metadata, (&solution.records, of_pypi), platform, options)
-            };
-            Ok((place, bench.first(package, pins, &solve, &check)?))
+            let resolved = Resolved { building: self, request, solution: of_pypi };
+            Ok((place, bench.first(sdist, pins, &resolved)?))
         };
         sdists.into_iter().map(build).collect()
     }
@@ -167,6 +163,27 @@ impl Building<'_> {
                 ));
             }
         }
+    }
+}
+
+/// An sdist, and what it was resolved with.
+struct Resolved<'a> {
+    building: &'a Building<'a>,
+    request: BuildRequest<'a>,
+    solution: &'a PypiSolution,
+}
+
+impl Resolution for Resolved<'_> {
+    fn requires(&self, requirements: &[String]) -> Result<Vec<Package>, Error> {
+        let Building { pypi, runtime, request, .. } = self.building;
+        let wanted = BuildRequest { requirements, ..self.request };
+        Ok(runtime.block_on(pypi.solve_build(wanted, &request.inputs.options))?)
+    }
+
+    fn disagreement(&self, source: &Source, metadata: &[u8]) -> Result<Option<String>, String> {
+        let BuildRequest { sdist, records, platform, .. } = self.request;
+        let options = &self.building.request.inputs.options;
+        resolve::disagreement((sdist, &source.bytes), metadata, (records, self.solution), platform, options)
     }
 }
 

@@ -67,7 +67,8 @@ pub(super) fn packages<'a>(locked: &'a Locked, platforms: &[String]) -> Result<V
         return Err(spec::Error::usage(message, "see which platforms it names").into());
     }
     let of_interest = all().filter(|(platform, _)| wanted.is_empty() || wanted.contains(platform));
-    let mut packages: Vec<&Package> = of_interest.flat_map(|(_, locked)| &locked.packages).flat_map(Package::artifacts).collect();
+    let mut packages: Vec<&Package> =
+        of_interest.flat_map(|(_, locked)| &locked.packages).flat_map(Package::artifacts).collect();
     packages.sort_by(|a, b| a.sha256.cmp(&b.sha256));
     packages.dedup_by(|a, b| a.sha256 == b.sha256);
     Ok(packages)

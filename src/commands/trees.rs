@@ -29,7 +29,7 @@ use crate::{
     tree::{self, Loader, Manifest, Request},
 };
 
-pub(super) use wheels::{Bench, Source, prune as prune_wheels};
+pub(super) use wheels::{Bench, Resolution, Source, prune as prune_wheels};
 
 /// The prefix of the user environment in images.
 pub(super) const USER_PREFIX: &str = "/opt/envlock/env";

@@ -21,7 +21,9 @@ pub use stage::{
     lock_directory, lock_if_still_there, open_partial, remove_file, remove_tree, settle_directory,
     settle_in_tree, stamp,
 };
-pub use walk::{is_regular, read_end, who_we_are, Found, canonical, count, exists, leads_to, read_link, size, walk};
+pub use walk::{
+    Found, canonical, count, exists, is_regular, leads_to, read_end, read_link, size, walk, who_we_are,
+};
 
 /// How the name of a temporary archive ends.
 const ARCHIVE_END: &str = ".archive";

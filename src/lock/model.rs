@@ -1,6 +1,9 @@
 //! What a lock holds, whatever format it is written in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use rattler_conda_types::Subdir;
 
@@ -152,6 +155,11 @@ impl Package {
     pub fn artifacts(&self) -> impl Iterator<Item = &Self> {
         std::iter::once(self).chain(self.wheel.iter().flat_map(|wheel| &wheel.requires))
     }
+}
+
+/// Whether a text can be the name of a wheel: of a file, and not of one in a directory.
+pub fn is_wheel_name(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "whl") && !name.contains(['/', '\0'])
 }
 
 /// Repository, commit and directory of a git tree, by its URL in a lock.

@@ -204,9 +204,9 @@ pub fn requirements<'a>(texts: impl Iterator<Item = &'a str>) -> Result<Vec<Stri
             let hint = "write it like `setuptools<58`".to_owned();
             (format!("`{}` is no requirement: {why}", redact(text)), hint)
         };
-        let parsed = text.parse::<Requirement>().map_err(|error| {
-            wrong(error.to_string().lines().next().unwrap_or_default().to_owned())
-        })?;
+        let parsed = text
+            .parse::<Requirement>()
+            .map_err(|error| wrong(error.to_string().lines().next().unwrap_or_default().to_owned()))?;
         match parsed.version_or_url {
             Some(VersionOrUrl::Url(_)) => Err(wrong("a URL cannot stand here".to_owned())),
             _ => Ok(parsed.to_string()),

@@ -132,6 +132,7 @@ mod tests {
                 prefix: "/opt/envlock/env".to_owned(),
                 byte_code: true,
                 variables: BTreeMap::new(),
+                wheels: BTreeMap::new(),
             },
             entries: Entries::from([
                 ("bin".to_owned(), (Entry::Directory, None)),

@@ -47,7 +47,10 @@ serve
 mkdir "$work/project"
 cp "$root"/tests/channel/quickstart/*.yml "$work/project"
 cd "$work/project"
+# An sdist of PyPI, which both have to build.
+printf '      - python-nvd3==0.16.0\n' >>env.yml
 "$envlock" convert --quiet
+grep -q 'fileName = "python_nvd3-0.16.0-py3-none-any.whl"' envlock.nix || fail "the sdist was not built"
 for role in master worker; do "$envlock" image build --quiet "$role" --output "$work/$role.tar"; done
 
 say "the same by $(nix-build --version), in its sandbox"

@@ -134,11 +134,7 @@ fn what_is_wrong_with_a_lock_is_said_while_it_is_evaluated() {
             "    storeName = \".",
             "the store name of redis-server of the master environment is `.redis",
         ),
-        (
-            "kind = \"conda\"",
-            "kind = \"sdist\"",
-            "is locked as python-1.0-0.conda, and not which wheel",
-        ),
+        ("kind = \"conda\"", "kind = \"sdist\"", "is locked as python-1.0-0.conda, and not which wheel"),
     ];
     for (from, to, expected) in cases {
         let place = Place::new();

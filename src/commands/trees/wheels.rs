@@ -31,7 +31,7 @@ const RECORDS: &str = "wheels";
 /// How conda's compilers begin to be unusual: by the platform that they compile for.
 const COMPILERS: [(&str, &str); 2] = [("CC", "-conda-linux-gnu-cc"), ("CXX", "-conda-linux-gnu-c++")];
 
-impl<'a> Builder<'a> {
+impl Builder<'_> {
     /// Sees to it that the store has the wheels that some sdists of an environment are locked to become.
     pub(in crate::commands) fn ensure_wheels(
         &self,
@@ -77,6 +77,15 @@ impl<'a> Builder<'a> {
     fn artifact(&self, sha256: &str) -> PathBuf {
         store::artifact_path(&self.settings.cache, sha256)
     }
+}
+
+/// What the first build of an sdist is decided by.
+pub(in crate::commands) trait Resolution {
+    /// The wheels that answer build requirements.
+    fn requires(&self, requirements: &[String]) -> Result<Vec<Package>, Error>;
+
+    /// What the wheel's metadata says otherwise than was resolved with; the error is a sentence, too.
+    fn disagreement(&self, source: &Source, metadata: &[u8]) -> Result<Option<String>, String>;
 }
 
 /// Where the sdists of one environment are built.
@@ -126,14 +135,11 @@ impl<'a> Bench<'a> {
     }
 
     /// Builds an sdist that has no wheel yet, or finds what it became before.
-    ///
-    /// `solve` resolves build requirements; `check` says what the wheel's metadata has that was not resolved with.
     pub(in crate::commands) fn first(
         &self,
         package: &Package,
         pins: &Pins,
-        solve: &dyn Fn(&[String]) -> Result<Vec<Package>, Error>,
-        check: &dyn Fn(&Source, &[u8]) -> Result<Option<String>, String>,
+        resolution: &dyn Resolution,
     ) -> Result<BuiltWheel, Error> {
         let source = self.read(package)?;
         let mut wanted = source.system.requires.clone();
@@ -144,15 +150,21 @@ impl<'a> Bench<'a> {
         if let Some(kept) = self.unchanged(package, pins, &asked)? {
             return Ok(kept);
         }
-        let mut requires = solve(&wanted)?;
+        let mut requires = resolution.requires(&wanted)?;
         let besides = match self.record(package, &requires)? {
             Some(record) => record.besides,
-            None => self.with(&requires, |shop| Ok(shop.requires(&sdist(package, &source, &self.path(package)))?))?,
+            None => self.with(&requires, |shop| {
+                Ok(shop.requires(&sdist(package, &source, &self.path(package)))?)
+            })?,
         };
         if !besides.is_empty() {
-            self.save(package, &requires, &Record { asked: asked.clone(), besides: besides.clone(), wheel: None })?;
+            self.save(
+                package,
+                &requires,
+                &Record { asked: asked.clone(), besides: besides.clone(), wheel: None },
+            )?;
             wanted.extend(besides.iter().cloned());
-            requires = solve(&wanted)?;
+            requires = resolution.requires(&wanted)?;
         }
         let known = self.record(package, &requires)?.and_then(|record| record.wheel);
         let known = known.filter(|(_, sha256, _)| fs::exists(&self.builder.artifact(sha256)));
@@ -161,7 +173,7 @@ impl<'a> Bench<'a> {
         } else {
             let built = self.wheel(package, &source, &requires)?;
             let unlike = |reason| build::Error::Disagrees { sdist: package.file_name(), reason };
-            match check(&source, &built.metadata()?) {
+            match resolution.disagreement(&source, &built.metadata()?) {
                 Ok(None) => {}
                 Ok(Some(reason)) | Err(reason) => return Err(unlike(reason).into()),
             }
@@ -174,7 +186,12 @@ impl<'a> Bench<'a> {
     }
 
     /// What an sdist became with the build requirements that it is locked with, if they answer what is asked now.
-    fn unchanged(&self, package: &Package, pins: &Pins, asked: &[String]) -> Result<Option<BuiltWheel>, Error> {
+    fn unchanged(
+        &self,
+        package: &Package,
+        pins: &Pins,
+        asked: &[String],
+    ) -> Result<Option<BuiltWheel>, Error> {
         if pins.built.is_empty() {
             return Ok(None);
         }
@@ -291,7 +308,8 @@ impl<'a> Bench<'a> {
     fn runtime(&self) -> Result<Option<&Made>, Error> {
         if self.runtime.get().is_none() {
             let runtime = self.builder.locked.runtime(self.request.platform);
-            let made = runtime.map(|runtime| self.make(&request(&runtime, RUNTIME_PREFIX, false))).transpose()?;
+            let made =
+                runtime.map(|runtime| self.make(&request(&runtime, RUNTIME_PREFIX, false))).transpose()?;
             return Ok(self.runtime.get_or_init(|| made).as_ref());
         }
         Ok(self.runtime.get().and_then(Option::as_ref))

@@ -12,7 +12,10 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use rattler_conda_types::Subdir;
 
 use super::{
-    super::{BuiltWheel, Error, Kind, Lock, LockedEnvironment, LockedPlatform, Package, fingerprint},
+    super::{
+        BuiltWheel, Error, Kind, Lock, LockedEnvironment, LockedPlatform, Package, fingerprint,
+        model::is_wheel_name,
+    },
     nix_roles,
     nix_value::Value,
 };
@@ -251,7 +254,7 @@ fn read_package(value: &Value) -> Result<Package, String> {
 
 fn read_built_wheel(value: &Value) -> Result<BuiltWheel, String> {
     let file_name = attribute(value, "fileName")?;
-    if file_name.contains('/') || !file_name.ends_with(".whl") {
+    if !is_wheel_name(&file_name) {
         return Err(format!("`{file_name}` cannot be the name of a wheel"));
     }
     let Some(Value::Integer(size)) = value.get("size") else { return Err("`size` is missing".to_owned()) };

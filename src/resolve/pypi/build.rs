@@ -71,13 +71,15 @@ impl PypiResolver<'_> {
 
 /// The requirements as `pip:` lines, with the indexes of the environment.
 fn lines(request: &BuildRequest) -> Result<Vec<PipLine>, Error> {
-    let of_index = |line: &&PipLine| matches!(&line.item, PipItem::Option { name, .. } if OF_INDEXES.contains(name));
+    let of_index =
+        |line: &&PipLine| matches!(&line.item, PipItem::Option { name, .. } if OF_INDEXES.contains(name));
     let mut lines: Vec<PipLine> = request.lines.iter().filter(of_index).cloned().collect();
     let file: Arc<str> = request.sdist.file_name().into();
     let mut read = |text: &str| {
         let position = Position { line: 1, column: 1 };
-        pip::read_line(&file, Path::new(""), position, "main", text, &mut lines)
-            .map_err(|problem| unbuildable(request.sdist, format!("it asks for `{text}`: {}", problem.message)))
+        pip::read_line(&file, Path::new(""), position, "main", text, &mut lines).map_err(|problem| {
+            unbuildable(request.sdist, format!("it asks for `{text}`: {}", problem.message))
+        })
     };
     read("--only-binary :all:")?;
     request.requirements.iter().try_for_each(|text| read(text))?;
@@ -100,7 +102,10 @@ fn unbuildable(sdist: &Package, reason: String) -> Error {
     Error::Metadata {
         package: sdist.file_name(),
         reason,
-        hint: format!("lock a version of {0} that has a wheel: put `--only-binary {0}` into `pip:`", sdist.name),
+        hint: format!(
+            "lock a version of {0} that has a wheel: put `--only-binary {0}` into `pip:`",
+            sdist.name
+        ),
     }
 }
 

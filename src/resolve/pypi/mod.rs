@@ -31,15 +31,15 @@ use uv_client::Connectivity;
 use uv_distribution_types::IndexCapabilities;
 use uv_normalize::{ExtraName, PackageName};
 
-pub use self::{
-    build::{BuildRequest, disagreement},
-    sdist::{BuildSystem, build_system},
-};
 use self::{
     answer::Conda,
     direct::{Located, Locator},
     requirements::{Direct, Place, Wanted},
     session::{Failure, Session},
+};
+pub use self::{
+    build::{BuildRequest, disagreement},
+    sdist::{BuildSystem, build_system},
 };
 use super::{
     Error, Job, Mirror, PIP, Pins,

@@ -17,8 +17,8 @@ pub use service::{Readiness, Service};
 use super::{
     Position, Problem,
     environment::{known_keys, mapping, string},
-    options::{self, Options},
     name_map::normalised,
+    options::{self, Options},
     yaml::{self, Node, Value},
 };
 

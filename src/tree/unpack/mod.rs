@@ -77,7 +77,10 @@ pub(super) enum About {
 
 impl Unpacked {
     fn is_of(&self, kind: Kind) -> bool {
-        matches!((&self.about, kind), (About::Conda { .. }, Kind::Conda) | (About::Wheel { .. }, Kind::Wheel | Kind::Sdist))
+        matches!(
+            (&self.about, kind),
+            (About::Conda { .. }, Kind::Conda) | (About::Wheel { .. }, Kind::Wheel | Kind::Sdist)
+        )
     }
 
     /// Whether it is the package that the lock says it is.
