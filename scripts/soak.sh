@@ -9,6 +9,7 @@ for ((round = 1; round <= rounds; round++)); do
     TZ=Etc/GMT-$((round % 13)) "$root/scripts/cargo.sh" test --locked --quiet --test integration -- \
         determinism faults convert::the_quickstart store:: trees:: containers
 done
+"$root/tests/channel/sdists-2019/run"
 "$root/vm-tests/run.sh" --quiet --rounds "$rounds"
 "$root/vm-tests/run.sh" --quiet --broken
 "$root/benches/run.sh"

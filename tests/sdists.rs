@@ -5,11 +5,12 @@ use std::path::Path;
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use crate::common::{
-    Place, Ran, Server, assert_same_files,
+    Place, Ran, Server, assert_same_files, fake_channel,
     index::Index,
     packages::{Wheel, sha256},
     skipped,
 };
+use crate::peers::pypi_is_there;
 
 /// A backend that needs no build requirements; `NOTES` is what becomes of the module, `EXTRA` comes before.
 const BACKEND: &str = r#"
@@ -88,6 +89,16 @@ impl Project {
         );
         place.put("env.yml", env);
         place.put("envlock.yml", format!("environment: env.yml\nruntime: runtime.yml\n{options}"));
+    }
+
+    /// Locks for a platform more, which does not run here: of its channel there are records alone.
+    fn also_for_aarch64(&self) {
+        let channel = self.place.path().join("channel");
+        fake_channel(&channel, "linux-aarch64", &[("python", "3.11.2", 0, &[], 1)]);
+        let channels =
+            format!("platforms: [linux-64, linux-aarch64]\nchannels: [\"file://{}\", ", channel.display());
+        self.place.put("env.yml", self.place.read("env.yml").replace("channels: [", &channels));
+        self.place.put("envlock.yml", "environment: env.yml\n");
     }
 
     fn run(&self, arguments: &[&str]) -> Ran {
@@ -388,6 +399,69 @@ fn what_is_missing_is_named() {
     let Some(project) = Project::with(&files, "", |_| {}) else { return };
     let said = project.refused(3);
     assert!(said.contains("its pyproject.toml: invalid type: integer `3`"), "{said}");
+}
+
+#[test]
+fn a_compiler_comes_from_the_lock() {
+    if !pypi_is_there() {
+        return;
+    }
+    let Some(project) = Project::new("", "") else { return };
+    let zig = "python -m ziglang cc -target x86_64-linux-gnu.2.28";
+    let options = format!(
+        "environment: env.yml\nruntime: runtime.yml\nbuild-requires: {{PsUtil: [ziglang]}}\n\
+         build-variables: {{CC: {zig}, LDSHARED: {zig} -shared, CFLAGS: -I/opt/envlock/env/include}}\n"
+    );
+    project.place.put("envlock.yml", options);
+    project.place.put(
+        "env.yml",
+        "channels: [\"http://127.0.0.1:8765/debian\"]\n\
+         dependencies: [python=3.11, python-headers, {pip: [psutil==4.4.2]}]\n",
+    );
+    let said = project.run(&["convert"]).expect(0).stderr;
+    assert!(
+        said.contains("built psutil-4.4.2-cp311-cp311-linux_x86_64.whl from psutil-4.4.2.tar.gz"),
+        "{said}"
+    );
+    assert!(project.place.read("envlock.nix").contains("name = \"ziglang\""));
+    project.run(&["install", "--prefix", "env"]).expect(0);
+    let python = project.place.path().join("env/bin/python");
+    let counted = duct::cmd!(python, "-c", "import psutil; print(psutil.cpu_count() > 0)").read().unwrap();
+    assert_eq!(counted, "True");
+}
+
+/// A wheel that fits any platform, or only this one, for the sdist on a platform that does not run here.
+#[test]
+fn a_platform_that_does_not_run_here() {
+    let Some(project) = Project::new("", "") else { return };
+    project.also_for_aarch64();
+    let wheels = || project.place.read("envlock.nix").matches("wheel = {").count();
+    project.run(&["convert"]).expect(0);
+    assert_eq!(wheels(), 2);
+    // One that does not fit: there is none for the other platform, until a machine of that platform adds it.
+    let tagged = "global WHEEL\nWHEEL = 'own-1.0-cp311-cp311-linux_x86_64.whl'";
+    let Some(project) = Project::new(tagged, "") else { return };
+    project.also_for_aarch64();
+    let wheels = || project.place.read("envlock.nix").matches("wheel = {").count();
+    let said = project.run(&["convert"]).expect(0).stderr;
+    assert!(
+        said.contains("warning: own-1.0.tar.gz for linux-aarch64 cannot be built on this machine"),
+        "{said}"
+    );
+    assert_eq!(wheels(), 1);
+    let text = project.place.read("envlock.nix");
+    let (before, wheel) = text.split_once("            wheel = {").unwrap();
+    let wheel =
+        format!("            wheel = {{{}            }};\n", wheel.split_once("            };\n").unwrap().0);
+    // What is locked for aarch64 comes first, and the sdist last.
+    let at = before.find("          }\n        ];").unwrap();
+    project
+        .place
+        .put("envlock.nix", format!("{}{}{}", &text[..at], wheel.replace("x86_64", "aarch64"), &text[at..]));
+    let before = project.place.read("envlock.nix");
+    let said = project.run(&["convert"]).expect(0).stderr;
+    assert!(!said.contains("cannot be built"), "{said}");
+    assert_eq!(project.place.read("envlock.nix"), before);
 }
 
 #[test]

@@ -8,43 +8,42 @@ const LINES: usize = 20;
 /// How many characters of a line.
 const WIDTH: usize = 300;
 
-/// Signs of a cause in what a build says, and what to do about it.
-const CAUSES: [(&[&str], &str); 4] = [
+/// Signs of a cause, each the words of one line of what a build says, and what to do about it.
+const CAUSES: [(&[&[&str]], &str); 5] = [
     (
         &[
-            "Temporary failure in name resolution",
-            "Name or service not known",
-            "Network is unreachable",
-            "NameResolutionError",
-            "Failed to establish a new connection",
-            "getaddrinfo failed",
+            &["Temporary failure in name resolution"],
+            &["Name or service not known"],
+            &["Network is unreachable"],
+            &["NameResolutionError"],
+            &["Failed to establish a new connection"],
         ],
         "it reaches for the network, which no build has: what it would fetch must be in the sdist, or be named below \
          `build-requires:` in envlock.yml",
     ),
     (
-        &["Read-only file system"],
+        &[&["Read-only file system"]],
         "it writes outside of its own directory, which no build may: tell its authors, or lock another version",
     ),
     (
         &[
-            "'gcc'",
-            "'g++'",
-            "'cc'",
-            "'c++'",
-            "-linux-gnu-gcc'",
-            "-linux-gnu-cc'",
-            "-linux-gnu-g++'",
-            "'clang'",
-            "gcc: not found",
-            "Unknown compiler",
-            "no acceptable C compiler",
+            &["No such file or directory", "cc'"],
+            &["No such file or directory", "++'"],
+            &["No such file or directory", "clang'"],
+            &["cc: not found"],
+            &["Unknown compiler"],
+            &["no acceptable C compiler"],
         ],
         "it needs a compiler, and compilers come from the lock alone: add `c-compiler` (and `cxx-compiler` for C++) to \
          the conda dependencies of the environment file, or lock a version that has a wheel",
     ),
     (
-        &["ModuleNotFoundError: No module named", "ImportError: No module named"],
+        &[&["fatal error: ", ".h"]],
+        "it needs a header, and headers come from the lock alone: add the conda package that has it to the \
+         environment file, or lock a version that has a wheel",
+    ),
+    (
+        &[&["ModuleNotFoundError: No module named"], &["ImportError: No module named"]],
         "what it imports and does not ask for goes below `build-requires:` in envlock.yml; what newer build tools \
          no longer have, `build-constraints:` brings back, such as `setuptools<58`",
     ),
@@ -127,7 +126,8 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Failed { said, .. } => {
-                let cause = CAUSES.iter().find(|(signs, _)| signs.iter().any(|sign| said.contains(sign)));
+                let is_said = |sign: &[&str]| said.lines().any(|line| sign.iter().all(|word| line.contains(word)));
+                let cause = CAUSES.iter().find(|(signs, _)| signs.iter().any(|sign| is_said(sign)));
                 let otherwise = "lock another version, or one that has a wheel (`--only-binary` in `pip:`); variables that \
                                  it wants go below `build-variables:` in envlock.yml";
                 cause.map_or(otherwise, |(_, hint)| hint).to_owned()

@@ -36,6 +36,7 @@ RELOCATIONS = (
     ("bin/", "bin/"),
     ("usr/lib/", "lib/"),
     ("lib/", "lib/"),
+    ("usr/include/", "include/"),
     ("usr/share/", "share/"),
     ("etc/", "etc/"),
 )
