@@ -132,7 +132,9 @@ fn whole_airflow(arguments: &[&str], code: i32) -> (BTreeMap<String, String>, St
     let (place, server) = airflow();
     place.copy("examples/airflow");
     let mirror = format!("https://conda.anaconda.org={}", server.url);
-    let all = [&["convert", "--mirror", &mirror, "--exclude-newer", "2019-05-02"], arguments].concat();
+    // Of the channels of that time there are records alone: nothing can be built.
+    let all = [&["convert", "--no-build", "--mirror", &mirror, "--exclude-newer", "2019-05-02"], arguments];
+    let all = all.concat();
     let said = place.run(&all).expect(code).stderr;
     if code != 0 {
         return (BTreeMap::new(), said);

@@ -7,7 +7,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use crate::common::{
     Place, Ran, Server, assert_same_files, fake_channel,
     index::Index,
-    packages::{Wheel, sha256},
+    packages::{Wheel, sha256, zipped},
     skipped,
 };
 use crate::peers::pypi_is_there;
@@ -236,6 +236,76 @@ fn build_requirements_are_locked_and_kept() {
     // What needs the sdist is kept, and so is what the sdist needs.
     project.place.run(&["cache", "prune", "--keep", "envlock.nix"]).expect(0);
     project.place.run(&["install", "--offline", "--prefix", "env"]).expect(0);
+}
+
+#[test]
+fn what_a_package_asks_for_is_a_requirement_by_name_and_nothing_else() {
+    let asked = [
+        "git+https://x:${HOME}@127.0.0.1:1/r.git",
+        "--index-url http://127.0.0.1:1/simple",
+        "--only-binary :none:",
+        "-r /etc/passwd",
+        "/etc",
+        "tool @ https://127.0.0.1:1/tool-1.0-py3-none-any.whl",
+    ];
+    for asked in asked {
+        let pyproject = PYPROJECT.replace("requires = []", &format!("requires = ['{asked}']"));
+        let hook = BACKEND.replace("REQUIRES = []", &format!("REQUIRES = ['{asked}']"));
+        for (pyproject, backend) in [(pyproject.as_str(), BACKEND), (PYPROJECT, hook.as_str())] {
+            let files = [("pyproject.toml", pyproject), ("backend.py", backend)];
+            let Some(project) = Project::with(&files, "", |_| {}) else { return };
+            let said = project.refused(3);
+            assert!(said.contains(&format!("it asks for `{asked}`: ")), "{said}");
+        }
+    }
+}
+
+#[test]
+fn a_directory_is_built_wherever_it_is_still_the_same() {
+    let Some(project) = Project::new("", "") else { return };
+    let put = |place: &Place| {
+        project.put(place, "");
+        place.put("env.yml", place.read("env.yml").replace("- own", "- ./tree"));
+        place.put("tree/pyproject.toml", PYPROJECT);
+        place.put("tree/backend.py", BACKEND);
+        // Near the end of what is packed, where a zip file would have its index.
+        place.put("tree/test/data.zip", zipped(&[("other/setup.py", b"".to_vec())]));
+    };
+    put(&project.place);
+    project.run(&["convert"]).expect(0);
+    let elsewhere = Place::new();
+    put(&elsewhere);
+    for name in ["conda-lock.yml", "runtime.conda-lock.yml", "envlock.nix"] {
+        elsewhere.put(name, project.place.read(name));
+    }
+    let install = ["install", "--prefix", "env", "--mirror", &project.channel.mirror()];
+    let said = elsewhere.run(&install).expect(0).stderr;
+    assert!(said.contains("built own-1.0-py3-none-any.whl"), "{said}");
+    std::fs::remove_dir_all(elsewhere.cache().join("envlock")).unwrap();
+    elsewhere.put("tree/more.py", "");
+    let said = elsewhere.run(&["wheel", "own", "--mirror", &project.channel.mirror()]).expect(6).stderr;
+    assert!(said.contains("file:tree is not the promised artifact: sha256 "), "{said}");
+}
+
+#[test]
+fn a_locked_wheel_is_not_replaced_in_silence() {
+    let Some(project) = Project::new("", "") else { return };
+    project.run(&["convert"]).expect(0);
+    let text = project.place.read("envlock.nix");
+    let hash = stated(&project.place, "hash");
+    project
+        .place
+        .put("envlock.nix", text.replace(&hash, "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="));
+    let said = project.refused(6);
+    assert!(said.contains("its wheel is not the locked one: sha256 "), "{said}");
+    // Another wheel of the same sdist is a difference between locks.
+    std::fs::create_dir(project.place.path().join("other")).unwrap();
+    std::fs::copy(project.place.path().join("envlock.nix"), project.place.path().join("other/envlock.nix"))
+        .unwrap();
+    project.run(&["convert", "--upgrade"]).expect(0);
+    assert_eq!(project.place.read("envlock.nix"), text);
+    let said = project.place.run(&["diff", "other/envlock.nix", "envlock.nix"]).expect(0).stdout;
+    assert!(said.contains("  ~ own 1.0, built otherwise; +0 B; it becomes another wheel"), "{said}");
 }
 
 #[test]

@@ -14,9 +14,18 @@ import zipfile
 BUILD, OUT = "/build", "/out"
 
 
+def demand_read_only(places):
+    """The environment is shared with the machine: whatever mounts are worth there, none of it may be written to."""
+    for place in places:
+        if not os.statvfs(place).f_flag & os.ST_RDONLY:
+            sys.exit("%s can be written to, and a build must not" % place)
+
+
 def unpack(sdist, reverse):
     """Unpacks the sdist and returns its one directory. What escapes it would only be lost with this place."""
-    if zipfile.is_zipfile(sdist):
+    with open(sdist, "rb") as file:
+        is_zip = file.read(4) == b"PK\x03\x04"
+    if is_zip:
         with zipfile.ZipFile(sdist) as archive:
             members = archive.namelist()
             for name in reversed(members) if reverse else members:
@@ -25,12 +34,12 @@ def unpack(sdist, reverse):
         with tarfile.open(sdist) as archive:
             if hasattr(tarfile, "data_filter"):
                 archive.extraction_filter = tarfile.data_filter
-            members = archive.getmembers()
-            # A link comes after what it leads to.
+            # Of several with one name, the last counts.
+            members = list({it.name: it for it in archive.getmembers()}.values())
+            directories = [it for it in members if it.isdir()]
             files = [it for it in members if it.isfile()]
-            others = [it for it in members if not it.isfile()]
-            directories = [it for it in others if it.isdir()]
-            links = [it for it in others if it.islnk() or it.issym()]
+            # A link comes after what it leads to.
+            links = [it for it in members if it.islnk() or it.issym()]
             for member in directories + (files[::-1] if reverse else files) + links:
                 archive.extract(member, BUILD)
     found = [it for it in sorted(os.listdir(BUILD)) if os.path.isdir(os.path.join(BUILD, it))]
@@ -54,6 +63,12 @@ def main():
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.umask(0o022)
+    demand_read_only([sys.prefix, sdist])
+    if sys.version_info < (3, 7):
+        # Later ones take the variables' word for it.
+        import _bootlocale
+
+        _bootlocale.getpreferredencoding = lambda do_setlocale=True: "UTF-8"
     reverse = unusual == "unusual"
     if reverse and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -76,4 +91,5 @@ def main():
         json.dump(answer, file)
 
 
-main()
+if __name__ == "__main__":
+    main()

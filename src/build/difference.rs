@@ -7,11 +7,13 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{Built, Error};
+use super::{Built, Error, error::printable};
 use crate::{causes, fs};
 
 /// How many files are named.
 const NAMED: usize = 5;
+/// How many bytes of a wheel are compared: what comes behind them is not worth a name.
+const READ_LIMIT: u64 = 4 << 30;
 
 /// What differs, as the end of a sentence.
 pub(super) fn of(first: &Built, second: &Built) -> Result<String, Error> {
@@ -46,16 +48,20 @@ fn members(wheel: &Built) -> Result<BTreeMap<String, Member>, Error> {
         reason: causes::chain(error),
     };
     let mut archive = zip::ZipArchive::new(fs::open(&wheel.path)?).map_err(|error| unreadable(&error))?;
-    let mut members = BTreeMap::new();
+    let (mut members, mut read) = (BTreeMap::new(), 0);
     for index in 0..archive.len() {
         let mut member = archive.by_index(index).map_err(|error| unreadable(&error))?;
-        let name = String::from_utf8_lossy(member.name_raw()).into_owned();
+        let name = printable(&String::from_utf8_lossy(member.name_raw()));
         let header = format!("{:?} {:?}", member.last_modified(), member.unix_mode()).into_bytes();
         let (mut hasher, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
         loop {
             match member.read(&mut buffer).map_err(|error| unreadable(&error))? {
                 0 => break,
-                length => hasher.update(&buffer[..length]),
+                length if read + (length as u64) < READ_LIMIT => {
+                    read += length as u64;
+                    hasher.update(&buffer[..length]);
+                }
+                _ => return Ok(members),
             }
         }
         members.insert(name, Member { content: hasher.finalize().to_vec(), header });

@@ -9,7 +9,7 @@ const LINES: usize = 20;
 const WIDTH: usize = 300;
 
 /// Signs of a cause, each the words of one line of what a build says, and what to do about it.
-const CAUSES: [(&[&[&str]], &str); 5] = [
+const CAUSES: [(&[&[&str]], &str); 6] = [
     (
         &[
             &["Temporary failure in name resolution"],
@@ -41,6 +41,10 @@ const CAUSES: [(&[&[&str]], &str); 5] = [
         &[&["fatal error: ", ".h"]],
         "it needs a header, and headers come from the lock alone: add the conda package that has it to the \
          environment file, or lock a version that has a wheel",
+    ),
+    (
+        &[&["No space left on device"], &["MemoryError"], &["Cannot allocate memory"]],
+        "give the build more space: its second run is in memory alone (a tmpfs, half of it by default)",
     ),
     (
         &[&["ModuleNotFoundError: No module named"], &["ImportError: No module named"]],
@@ -148,8 +152,9 @@ impl Error {
             }
             Self::NoWheel { .. } => "tell its authors, or lock another version".to_owned(),
             Self::Isolation { .. } => {
-                "builds need Linux with user namespaces: allow them (sysctl kernel.unprivileged_userns_clone=1), or run in a \
-                 container with --privileged, or as root"
+                "builds need Linux with user namespaces: allow them (sysctl kernel.unprivileged_userns_clone=1, on Ubuntu \
+                 kernel.apparmor_restrict_unprivileged_userns=0), run as root, or in a container with --privileged; the cache \
+                 must be where programs can be run"
                     .to_owned()
             }
             Self::Fs(error) => return error.hint(),
@@ -165,6 +170,6 @@ fn shown(said: &str) -> String {
 }
 
 /// A line without what would do something to a terminal.
-fn printable(line: &str) -> String {
+pub(super) fn printable(line: &str) -> String {
     line.chars().filter(|c| !c.is_control()).take(WIDTH).collect()
 }

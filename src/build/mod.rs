@@ -11,9 +11,7 @@ mod error;
 mod place;
 
 use std::{
-    borrow::Cow,
     collections::BTreeMap,
-    io::Read,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -21,7 +19,7 @@ use std::{
 pub use error::Error;
 
 use crate::{
-    causes, fs,
+    fs,
     lock::{fingerprint::hex, model::is_wheel_name},
     store::Scratch,
 };
@@ -35,8 +33,6 @@ pub const FORMAT: u32 = 1;
 pub const TIMEOUT: Duration = Duration::from_hours(1);
 /// What an answer may be long: names of requirements, or of one file.
 const ANSWER_LIMIT: u64 = 1 << 20;
-/// What the metadata of a wheel may be long.
-const METADATA_LIMIT: u64 = 4 << 20;
 
 /// A tree that was materialised somewhere, and the prefix that it was made for.
 #[derive(Clone, Copy)]
@@ -89,25 +85,6 @@ pub struct Built {
     pub sha256: String,
     /// Bytes.
     pub size: u64,
-}
-
-impl Built {
-    /// What is in its `METADATA`.
-    pub fn metadata(&self) -> Result<Vec<u8>, Error> {
-        let unreadable = |reason: String| Error::NoWheel { wheel: self.file_name.clone(), reason };
-        let mut archive =
-            zip::ZipArchive::new(fs::open(&self.path)?).map_err(|error| unreadable(causes::chain(&error)))?;
-        let is_it = |name: &str| name.ends_with(".dist-info/METADATA") && name.matches('/').count() == 1;
-        let name = archive.file_names().flatten().find(|name| is_it(name)).map(Cow::into_owned);
-        let name = name.ok_or_else(|| unreadable("it has no METADATA".to_owned()))?;
-        let member = archive.by_name(&name).map_err(|error| unreadable(causes::chain(&error)))?;
-        let mut text = Vec::new();
-        member
-            .take(METADATA_LIMIT)
-            .read_to_end(&mut text)
-            .map_err(|error| unreadable(causes::chain(&error)))?;
-        Ok(text)
-    }
 }
 
 impl Workshop<'_> {

@@ -1,17 +1,29 @@
 //! The place of one build: namespaces of its own, and in them nothing but the lock's files.
 
-use std::{collections::BTreeMap, path::Path, time::Instant};
+use std::{
+    collections::BTreeMap,
+    io::{self, PipeReader, Read},
+    path::Path,
+    time::Instant,
+};
 
-use hakoniwa::{Container, Namespace, Runctl};
+use hakoniwa::{Container, MountOptions, Namespace, Rlimit, Runctl, Stdio};
 
 use super::{EPOCH, Error, Sdist, Workshop};
 use crate::{fs, tree::SYSTEM_DIRECTORIES};
 
+/// Where a build sees the sdist, whatever it is called.
+const SDIST: &str = "/in/sdist";
 const BACKEND: &str = include_str!("backend.py");
-/// How much of what a build said is read, from its end.
+/// How much of what a build said is read.
 const SAID: u64 = 1 << 16;
 /// What the container returns when it could not even begin.
 const NOT_BEGUN: i32 = 125;
+/// How it says why.
+const NOT_BEGUN_SAYS: &str = "hakoniwa: ";
+/// Bytes that one file of a build may have, and processes that may run at a time: far more than any real build's.
+const FILE_LIMIT: u64 = 16 << 30;
+const PROCESS_LIMIT: u64 = 4096;
 /// The devices that programs expect.
 const DEVICES: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
 
@@ -34,28 +46,44 @@ impl Place<'_> {
     /// Runs a hook of the sdist's backend to its end.
     pub(super) fn run(&self, sdist: &Sdist, hook: &str) -> Result<(), Error> {
         let path = serde_json::to_string(sdist.backend_path).unwrap_or_default();
-        let archive = format!("/in/{}", sdist.file_name);
         let unusual = if self.surroundings == Surroundings::Usual { "usual" } else { "unusual" };
         let workshop = self.workshop;
         let python = format!("{}/{}", workshop.environment.prefix, workshop.python);
-        let mut command = self.container(sdist.path, &archive)?.command(&python);
+        let build = workshop.scratch.fresh();
+        fs::create_directory(&build)?;
+        let mut command = self.container(sdist.path, &build)?.command(&python);
         command
-            .args(["/in/backend.py", hook, &archive, sdist.backend, &path, unusual])
+            .args(["/in/backend.py", hook, SDIST, sdist.backend, &path, unusual])
             .envs(self.variables())
             .current_dir("/build")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .wait_timeout(workshop.timeout.as_secs());
         let began = Instant::now();
-        let ended = command.output().map_err(|error| Error::Isolation { reason: error.to_string() })?;
-        if ended.status.success() {
+        let isolation = |error: hakoniwa::Error| Error::Isolation { reason: error.to_string() };
+        let mut process = command.spawn().map_err(isolation)?;
+        drop(process.stdin.take());
+        let streams = [process.stdout.take(), process.stderr.take()];
+        let listening = streams.map(|stream| std::thread::spawn(move || beginning(stream)));
+        let status = process.wait().map_err(isolation)?;
+        [build.as_path(), self.out].into_iter().for_each(fs::make_removable);
+        fs::remove_tree(&build)?;
+        let [_, early] = listening.map(|thread| thread.join().unwrap_or_default());
+        if status.success() {
             return Ok(());
         }
         let log = self.out.join("log");
-        let mut said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        let mut said = String::from_utf8_lossy(&early).into_owned();
         if fs::is_regular(&log) {
             said += &String::from_utf8_lossy(&fs::read_end(&log, SAID)?);
         }
-        Err(match ended.status.exit_code {
-            None if ended.status.code == NOT_BEGUN => Error::Isolation { reason: ended.status.reason },
+        if status.code == NOT_BEGUN && (status.exit_code.is_none() || said.starts_with(NOT_BEGUN_SAYS)) {
+            let reason = said.lines().next().unwrap_or_default().trim_start_matches(NOT_BEGUN_SAYS);
+            let reason = if reason.is_empty() { status.reason } else { reason.to_owned() };
+            return Err(Error::Isolation { reason });
+        }
+        Err(match status.exit_code {
             None if began.elapsed() >= workshop.timeout => {
                 Error::TimedOut { sdist: sdist.file_name.clone(), seconds: workshop.timeout.as_secs(), said }
             }
@@ -64,7 +92,7 @@ impl Place<'_> {
         })
     }
 
-    fn container(&self, sdist: &Path, archive: &str) -> Result<Container, Error> {
+    fn container(&self, sdist: &Path, build: &Path) -> Result<Container, Error> {
         let scratch = self.workshop.scratch;
         let root = scratch.fresh();
         fs::create_directory(&root)?;
@@ -77,12 +105,13 @@ impl Place<'_> {
         }
         container.uidmaps(&[(id, user, 1)]);
         container.gidmaps(&[(id, group, 1)]);
+        container.setrlimit(Rlimit::Core, 0, 0).setrlimit(Rlimit::Fsize, FILE_LIMIT, FILE_LIMIT);
+        container.setrlimit(Rlimit::Nproc, PROCESS_LIMIT, PROCESS_LIMIT);
         container.rootdir(&root).runctl(Runctl::MountFallback).hostname(host).tmpfsmount("/tmp");
-        container.bindmount_rw(text(self.out)?, "/out").bindmount_ro(text(sdist)?, archive);
+        container.bindmount_rw(text(self.out)?, "/out");
+        show(&mut container, sdist, SDIST)?;
         if is_usual {
-            let build = scratch.fresh();
-            fs::create_directory(&build)?;
-            container.bindmount_rw(text(&build)?, "/build");
+            container.bindmount_rw(text(build)?, "/build");
         } else {
             container.tmpfsmount("/build");
         }
@@ -91,7 +120,7 @@ impl Place<'_> {
         }
         container.tmpfsmount("/dev/shm").symlink("/proc/self/fd", "/dev/fd");
         let environment = self.workshop.environment;
-        container.bindmount_ro(text(environment.root)?, environment.prefix);
+        show(&mut container, environment.root, environment.prefix)?;
         if fs::exists(&environment.root.join("bin/sh")) {
             container.dir("/bin", 0o755).symlink(&format!("{}/bin/sh", environment.prefix), "/bin/sh");
         }
@@ -106,7 +135,8 @@ impl Place<'_> {
     /// Puts loader and C library where every program looks for them: the runtime's, else this machine's.
     fn add_c_library(&self, container: &mut Container) -> Result<(), Error> {
         if let Some((runtime, sysroot)) = self.workshop.runtime {
-            container.bindmount_ro(text(runtime.root)?, runtime.prefix).dir("/usr", 0o755);
+            show(container, runtime.root, runtime.prefix)?;
+            container.dir("/usr", 0o755);
             for directory in SYSTEM_DIRECTORIES {
                 if fs::exists(&runtime.root.join(sysroot).join(directory)) {
                     let target = format!("{}/{sysroot}/{directory}", runtime.prefix);
@@ -119,12 +149,12 @@ impl Place<'_> {
             let place = format!("/{directory}");
             match fs::read_link(Path::new(&place)) {
                 Ok(target) => drop(container.symlink(&target.to_string_lossy(), &place)),
-                Err(_) if fs::exists(Path::new(&place)) => drop(container.bindmount_ro(&place, &place)),
+                Err(_) if fs::exists(Path::new(&place)) => show(container, Path::new(&place), &place)?,
                 Err(_) => {}
             }
         }
         if fs::exists(Path::new("/etc/ld.so.cache")) {
-            container.bindmount_ro("/etc/ld.so.cache", "/etc/ld.so.cache");
+            show(container, Path::new("/etc/ld.so.cache"), "/etc/ld.so.cache")?;
         }
         Ok(())
     }
@@ -157,6 +187,29 @@ impl Place<'_> {
         }
         variables
     }
+}
+
+/// Shows something of this machine, and lets nobody write to it.
+///
+/// What its own file system forbids has to be forbidden again, or the kernel takes none of it from who is not root.
+fn show(container: &mut Container, from: &Path, at: &str) -> Result<(), Error> {
+    let mut options = MountOptions::BIND | MountOptions::REC | MountOptions::NOSUID | MountOptions::RDONLY;
+    let forbidden = fs::forbidden(from)?;
+    options.set(MountOptions::NODEV, forbidden.devices);
+    options.set(MountOptions::NOEXEC, forbidden.programs);
+    container.mount(text(from)?, at, "", options, None);
+    Ok(())
+}
+
+/// The beginning of what a stream has; the rest is read and forgotten.
+fn beginning(stream: Option<PipeReader>) -> Vec<u8> {
+    let mut text = Vec::new();
+    if let Some(mut stream) = stream {
+        // A stream that breaks has said what it said.
+        let _ = stream.by_ref().take(SAID).read_to_end(&mut text);
+        let _ = io::copy(&mut stream, &mut io::sink());
+    }
+    text
 }
 
 /// A path as text, which is how the container takes it.

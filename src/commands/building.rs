@@ -13,11 +13,12 @@ use super::{
 use crate::{
     cli::SourceArguments,
     error::Error,
-    lock::{BuiltWheel, Kind, Lock, LockedPlatform, Package, fingerprint::lock_hash},
+    http::Network,
+    lock::{BuiltWheel, Kind, Lock, LockedEnvironment, LockedPlatform, Package, fingerprint::lock_hash},
     printer::Printer,
     resolve::{self, BuildRequest, Pins, PypiResolver, PypiSolution, Solution},
     settings::Settings,
-    spec::{Environment, RUNTIME},
+    spec::{self, RUNTIME, pip::PipLine},
     store::Files,
     tree,
 };
@@ -27,17 +28,20 @@ pub(super) struct Building<'a> {
     pub(super) request: &'a Request<'a>,
     pub(super) solved: &'a BTreeMap<String, (Solution, PypiSolution)>,
     pub(super) pypi: &'a PypiResolver<'a>,
+    pub(super) network: &'a Network,
     pub(super) runtime: &'a Runtime,
     pub(super) settings: &'a Settings,
     pub(super) printer: &'a Printer,
 }
 
+/// The wheels of some sdists, by sha256 of the sdist.
+type Wheels = BTreeMap<String, BuiltWheel>;
+
 impl Building<'_> {
     /// Gives every sdist of a lock its wheel: built here where its platform runs here, else what is known of it.
     pub(super) fn complete(&self, lock: &mut Lock) -> Result<(), Error> {
-        let is_sdist = |package: &Package| package.kind == Kind::Sdist;
         let platforms = lock.environments.iter().flat_map(|environment| environment.platforms.values());
-        if !platforms.flat_map(|locked| &locked.packages).any(is_sdist) {
+        if platforms.flat_map(sdists).next().is_none() {
             return Ok(());
         }
         let draft = Locked::draft(lock.clone(), self.request.directory, &self.request.inputs.directory);
@@ -46,115 +50,151 @@ impl Building<'_> {
             artifact: Vec::new(),
             offline: self.request.offline,
         };
-        let builder = Builder::new(&draft, &source, self.settings, self.printer)?;
+        let mirrors = self.pypi.mirrors.to_vec();
+        let builder = Builder::with(&draft, &source, mirrors, self.network, self.settings, self.printer)?;
         let files = Files::open(&self.settings.cache)?;
-        let host = Subdir::current().filter(|_| self.request.builds);
         for environment in &mut lock.environments {
-            for (platform, locked) in environment.platforms.iter_mut().filter(|(it, _)| Some(**it) == host) {
-                let spec = self.spec(&environment.name, *platform);
-                for (place, wheel) in
-                    self.build(&environment.name, *platform, spec, locked, &builder, &files)?
-                {
-                    locked.packages[place].wheel = Some(Box::new(wheel));
-                }
-            }
-            let here = host.and_then(|host| environment.platforms.get(&host)).cloned();
-            for (platform, locked) in environment.platforms.iter_mut().filter(|(it, _)| Some(**it) != host) {
-                let earlier = self.earlier(&draft, &environment.name, *platform);
-                self.take_over(*platform, locked, here.as_ref(), earlier);
-            }
+            self.complete_environment(environment, &draft, &builder, &files)?;
         }
         Ok(())
     }
 
-    fn spec(&self, environment: &str, platform: Subdir) -> Option<&Environment> {
-        let found = self.request.inputs.environments.iter().find(|it| it.name == environment)?;
-        found.platforms.get(&platform)
+    fn complete_environment(
+        &self,
+        environment: &mut LockedEnvironment,
+        draft: &Locked,
+        builder: &Builder,
+        files: &Files,
+    ) -> Result<(), Error> {
+        let host = Subdir::current().filter(|_| self.request.builds);
+        let name = environment.name.clone();
+        let here = host.and_then(|host| Some((host, environment.platforms.get(&host)?.clone())));
+        let mut built = Wheels::new();
+        for (platform, locked) in &mut environment.platforms {
+            if sdists(locked).next().is_none() {
+                continue;
+            }
+            if name == RUNTIME {
+                let message = format!("the {RUNTIME} has packages that would have to be built");
+                let hint = "it is what builds run with: ask for wheels there, or for conda packages";
+                return Err(spec::Error::usage(message, hint).into());
+            }
+            if Some(*platform) == host {
+                let tree = tree::Request {
+                    environment: &name,
+                    platform: *platform,
+                    packages: &locked.packages,
+                    variables: &locked.variables,
+                    prefix: USER_PREFIX,
+                    byte_code: false,
+                };
+                let bench = Bench::new(builder, &tree, self.request.inputs.options.clone(), files)?;
+                built = self.build(&name, locked, &bench, self.earlier(draft, &name, *platform))?;
+                for package in &mut locked.packages {
+                    package.wheel = built.get(&package.sha256).cloned().map(Box::new);
+                }
+            }
+        }
+        for (platform, locked) in environment.platforms.iter_mut().filter(|(it, _)| Some(**it) != host) {
+            let earlier = self.earlier(draft, &name, *platform);
+            let same_python = here.as_ref().filter(|(_, here)| python(here) == python(locked));
+            let of_here = if same_python.is_some() { &built } else { &Wheels::new() };
+            self.take_over(&name, *platform, locked, of_here, earlier, builder)?;
+        }
+        Ok(())
     }
 
-    /// The wheels of the sdists among some packages, by their places.
+    /// An sdist, and what its environment was resolved with.
+    fn resolved<'a>(
+        &'a self,
+        environment: &str,
+        platform: Subdir,
+        sdist: &'a Package,
+        pins: &'a Pins,
+    ) -> Option<Resolved<'a>> {
+        let (solution, of_pypi) = self.solved.get(&resolve::key(environment, platform))?;
+        let inputs = self.request.inputs;
+        let spec = inputs.environments.iter().find(|it| it.name == environment)?.platforms.get(&platform)?;
+        let request = BuildRequest {
+            sdist,
+            requirements: &[],
+            constraints: &inputs.options.build_constraints,
+            lines: &spec.pip,
+            records: &solution.records,
+            platform,
+            pins,
+        };
+        Some(Resolved { building: self, request, solution: of_pypi })
+    }
+
     fn build(
         &self,
         environment: &str,
-        platform: Subdir,
-        spec: Option<&Environment>,
         locked: &LockedPlatform,
-        builder: &Builder,
-        files: &Files,
-    ) -> Result<Vec<(usize, BuiltWheel)>, Error> {
-        let sdists = locked.packages.iter().enumerate().filter(|(_, package)| package.kind == Kind::Sdist);
-        let sdists: Vec<_> = sdists.collect();
-        let Some((solution, of_pypi)) = self.solved.get(&resolve::key(environment, platform)) else {
-            return Ok(Vec::new());
-        };
-        if sdists.is_empty() {
-            return Ok(Vec::new());
-        }
-        let options = &self.request.inputs.options;
-        let tree = tree::Request {
-            environment,
-            platform,
-            packages: &locked.packages,
-            variables: &locked.variables,
-            prefix: USER_PREFIX,
-            byte_code: false,
-        };
-        let bench = Bench::new(builder, &tree, options.clone(), files)?;
+        bench: &Bench,
+        earlier: Option<&LockedPlatform>,
+    ) -> Result<Wheels, Error> {
         let none = Pins::default();
-        let build = |(place, sdist): (usize, &Package)| {
-            let pins = self.request.pins.get(&build_key(&sdist.name, platform)).unwrap_or(&none);
-            let request = BuildRequest {
-                sdist,
-                requirements: &[],
-                constraints: &options.build_constraints,
-                lines: spec.map_or(&[], |spec| &spec.pip),
-                records: &solution.records,
-                platform,
-                pins,
-            };
-            let resolved = Resolved { building: self, request, solution: of_pypi };
-            Ok((place, bench.first(sdist, pins, &resolved)?))
-        };
-        sdists.into_iter().map(build).collect()
+        let mut wheels = Wheels::new();
+        for sdist in sdists(locked) {
+            let platform = bench.platform();
+            let pins = self.request.pins.get(&build_key(environment, &sdist.name, platform)).unwrap_or(&none);
+            let Some(resolved) = self.resolved(environment, platform, sdist, pins) else { continue };
+            let wheel = bench.first(sdist, pins, wheel_of(earlier, sdist), &resolved)?;
+            wheels.insert(sdist.sha256.clone(), wheel);
+        }
+        Ok(wheels)
     }
 
     /// What the earlier lock has for a platform, if what builds there is still the same.
     fn earlier(&self, draft: &Locked, environment: &str, platform: Subdir) -> Option<&LockedPlatform> {
-        let earlier = self.request.earlier.as_ref()?;
-        let of = |lock: &'_ Lock, name: &str| -> Option<Vec<Package>> {
+        let (earlier, now) = (self.request.earlier.as_ref()?, draft.project.as_ref()?);
+        let hash = |lock: &Lock, name: &str| {
             let found = lock.environments.iter().find(|it| it.name == name)?;
-            let mut packages = found.platforms.get(&platform)?.packages.clone();
-            packages.retain(|package| package.kind == Kind::Conda);
-            Some(packages)
+            let packages = &found.platforms.get(&platform)?.packages;
+            let conda: Vec<_> = packages.iter().filter(|it| it.kind == Kind::Conda).cloned().collect();
+            Some(lock_hash(&conda))
         };
-        let now = draft.project.as_ref()?;
-        let hash = |lock: &Lock, name: &str| of(lock, name).map(|packages| lock_hash(&packages));
         let is_same = [environment, RUNTIME].iter().all(|name| hash(earlier, name) == hash(now, name));
-        let of_builds = |lock: &Lock| -> BTreeMap<String, String> {
+        let variables = |lock: &Lock| -> BTreeMap<String, String> {
             let options = lock.options.clone().into_iter();
-            options.filter(|(name, _)| name.starts_with("build-") && name != "build-timeout").collect()
+            options.filter(|(name, _)| name.starts_with("build-variables.")).collect()
         };
         let found = earlier.environments.iter().find(|it| it.name == environment)?;
-        found.platforms.get(&platform).filter(|_| is_same && of_builds(earlier) == of_builds(now))
+        found.platforms.get(&platform).filter(|_| is_same && variables(earlier) == variables(now))
     }
 
     /// Wheels for a platform that does not run here: what the earlier lock has, or one that is for any platform.
     fn take_over(
         &self,
+        environment: &str,
         platform: Subdir,
         locked: &mut LockedPlatform,
-        here: Option<&LockedPlatform>,
+        of_here: &Wheels,
         earlier: Option<&LockedPlatform>,
-    ) {
-        let find = |locked: Option<&LockedPlatform>, sdist: &Package| {
-            let packages = &locked?.packages;
-            packages.iter().find(|it| it.sha256 == sdist.sha256 && it.kind == Kind::Sdist)?.wheel.clone()
-        };
-        let same_python = here.is_some_and(|here| python(here) == python(locked));
+        builder: &Builder,
+    ) -> Result<(), Error> {
+        let none = Pins::default();
         for package in locked.packages.iter_mut().filter(|package| package.kind == Kind::Sdist) {
-            let built_here = find(here, package).filter(|wheel| same_python && is_for_any_platform(wheel));
-            package.wheel = find(earlier, package).or(built_here);
-            if package.wheel.is_none() && self.request.builds {
+            let pins = self.request.pins.get(&build_key(environment, &package.name, platform));
+            // Of what is to be updated, nothing is kept.
+            let kept = wheel_of(earlier, package).filter(|_| pins.is_none_or(|pins| pins.built.is_some()));
+            let built_here = of_here.get(&package.sha256).filter(|wheel| is_for_any_platform(wheel));
+            let fits = |wheel: &&BuiltWheel| -> Result<bool, Error> {
+                let Some(resolved) = self.resolved(environment, platform, package, &none) else {
+                    return Ok(false);
+                };
+                let source = builder.source(package)?;
+                let bytes = builder.bytes(&wheel.sha256, &package.url)?;
+                Ok(matches!(resolved.disagreement(&source, (&wheel.file_name, &bytes)), Ok(None)))
+            };
+            let wheel = match (kept, built_here) {
+                (Some(kept), _) => Some(kept),
+                (None, Some(wheel)) if fits(&wheel)? => Some(wheel),
+                _ => None,
+            };
+            let wheel = wheel.cloned().map(Box::new);
+            if wheel.is_none() && self.request.builds {
                 self.printer.warning(format_args!(
                     "{} for {} cannot be built on this machine: run `envlock convert` once on one of that platform, which \
                      adds its wheel to the lock",
@@ -162,8 +202,19 @@ impl Building<'_> {
                     platform.as_str()
                 ));
             }
+            package.wheel = wheel;
         }
+        Ok(())
     }
+}
+
+fn sdists(locked: &LockedPlatform) -> impl Iterator<Item = &Package> {
+    locked.packages.iter().filter(|package| package.kind == Kind::Sdist)
+}
+
+/// What an sdist has become in a lock.
+fn wheel_of<'a>(locked: Option<&'a LockedPlatform>, sdist: &Package) -> Option<&'a BuiltWheel> {
+    sdists(locked?).find(|it| it.sha256 == sdist.sha256)?.wheel.as_deref()
 }
 
 /// An sdist, and what it was resolved with.
@@ -180,10 +231,19 @@ impl Resolution for Resolved<'_> {
         Ok(runtime.block_on(pypi.solve_build(wanted, &request.inputs.options))?)
     }
 
-    fn disagreement(&self, source: &Source, metadata: &[u8]) -> Result<Option<String>, String> {
+    fn basis(&self) -> Vec<String> {
+        let options = &self.building.request.inputs.options;
+        let constraints = options.build_constraints.iter().map(|it| format!("constraint {it}"));
+        let dates = options.exclude_newer.iter().map(|it| format!("exclude-newer {it}"));
+        let virtual_packages = options.virtual_packages.iter().map(|it| format!("virtual package {it:?}"));
+        let indexes = resolve::index_lines(self.request.lines).map(|line: &PipLine| line.text.clone());
+        constraints.chain(dates).chain(virtual_packages).chain(indexes).collect()
+    }
+
+    fn disagreement(&self, source: &Source, wheel: (&str, &[u8])) -> Result<Option<String>, String> {
         let BuildRequest { sdist, records, platform, .. } = self.request;
         let options = &self.building.request.inputs.options;
-        resolve::disagreement((sdist, &source.bytes), metadata, (records, self.solution), platform, options)
+        resolve::disagreement((sdist, &source.bytes), wheel, (records, self.solution), platform, options)
     }
 }
 

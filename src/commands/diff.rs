@@ -221,8 +221,10 @@ fn versions(change: &Change) -> String {
         format!("{} → {}", full(before), full(after))
     } else if before.sha256 != after.sha256 {
         format!("{}, another file", after.version)
-    } else {
+    } else if before.url != after.url {
         format!("{}, from elsewhere", after.version)
+    } else {
+        format!("{}, built otherwise", after.version)
     }
 }
 

@@ -362,7 +362,8 @@ pub(super) fn check_credentials(file: &Path, environment: &LockedEnvironment) ->
         let hint = "lock anew with envlock, which keeps them in ~/.netrc or in environment variables";
         Err(spec::Error::usage(message, hint).into())
     };
-    let mut packages = environment.platforms.values().flat_map(|locked| &locked.packages);
+    let mut packages =
+        environment.platforms.values().flat_map(|locked| &locked.packages).flat_map(Package::artifacts);
     if let Some(package) = packages.find(|package| spec::channel::redact(&package.url) != package.url) {
         return refused(package.name.clone());
     }
@@ -378,7 +379,8 @@ pub(super) fn check_credentials(file: &Path, environment: &LockedEnvironment) ->
 /// A lock that was made elsewhere may lack a sha256, have what is none, or hold a password.
 pub(super) fn check_packages(file: &Path, environment: &LockedEnvironment) -> Result<(), Error> {
     check_credentials(file, environment)?;
-    let mut packages = environment.platforms.values().flat_map(|locked| &locked.packages);
+    let mut packages =
+        environment.platforms.values().flat_map(|locked| &locked.packages).flat_map(Package::artifacts);
     let is_hash =
         |text: &str| text.len() == 64 && text.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'));
     match packages.find(|package| !is_hash(&package.sha256)) {

@@ -127,8 +127,15 @@ pub(super) fn resolve(
     report(&solved, &packages, printer);
 
     let mut lock = assemble(inputs, request.stated, input_hash, &solved, packages, settings, directory);
-    let building =
-        Building { request: &request, solved: &solved, pypi: &pypi, runtime: &runtime, settings, printer };
+    let building = Building {
+        request: &request,
+        solved: &solved,
+        pypi: &pypi,
+        network: &network,
+        runtime: &runtime,
+        settings,
+        printer,
+    };
     building.complete(&mut lock)?;
     // The process ends soon: waiting for idle connections would only delay it.
     runtime.shutdown_background();
@@ -190,9 +197,9 @@ pub(super) fn pins(lock: &Lock) -> BTreeMap<String, Pins> {
     let pins = platforms.flat_map(|(name, platform, locked)| {
         let own = (resolve::key(name, platform), Pins::of(&locked.packages, locked.specs.clone()));
         let built = locked.packages.iter().filter_map(move |package| {
-            let requires = &package.wheel.as_ref()?.requires;
-            let pins = Pins { built: requires.clone(), ..Pins::of(requires, Vec::new()) };
-            Some((build_key(&package.name, platform), pins))
+            let wheel = package.wheel.as_deref()?;
+            let pins = Pins { built: Some(wheel.clone()), ..Pins::of(&wheel.requires, Vec::new()) };
+            Some((build_key(name, &package.name, platform), pins))
         });
         std::iter::once(own).chain(built)
     });
@@ -200,8 +207,9 @@ pub(super) fn pins(lock: &Lock) -> BTreeMap<String, Pins> {
 }
 
 /// The key of the pins of what builds an sdist.
-pub(super) fn build_key(sdist: &str, platform: Subdir) -> String {
-    resolve::key(&format!("{sdist}-build"), platform)
+pub(super) fn build_key(environment: &str, sdist: &str, platform: Subdir) -> String {
+    // No environment has a slash in its name.
+    resolve::key(&format!("{environment}/build/{sdist}"), platform)
 }
 
 /// What was written, for programs.

@@ -17,6 +17,7 @@ use crate::{
     cli::SourceArguments,
     error::Error,
     fs,
+    http::Network,
     lock::{
         Kind, Package,
         fingerprint::{hex, lock_hash},
@@ -63,29 +64,61 @@ impl<'a> Builder<'a> {
         let of_mirrors = mirrors.iter().filter_map(|mirror| Some((&mirror.url, mirror.access.as_ref()?)));
         let wanted = access.iter().map(|(url, access)| (url, access)).chain(of_mirrors);
         let network = super::network::network(wanted, source.offline, settings, printer);
-        let fetcher = Fetcher::new(settings.cache.clone(), &network);
+        Self::with(locked, source, mirrors, &network, settings, printer)
+    }
+
+    /// With mirrors and a network that somebody has already.
+    pub(super) fn with(
+        locked: &'a Locked,
+        source: &SourceArguments,
+        mirrors: Vec<Mirror>,
+        network: &Network,
+        settings: &'a Settings,
+        printer: &'a Printer,
+    ) -> Result<Self, Error> {
+        let fetcher = Fetcher::new(settings.cache.clone(), network);
         let given = source.artifact.par_iter().map(|path| given(path)).collect::<Result<_, _>>()?;
         Ok(Self { locked, mirrors, given, fetcher, offline: source.offline, settings, printer })
     }
 
     /// Fetches those artifacts of some packages that the store lacks; returns how many.
     pub(super) fn fetch<'p>(&self, packages: impl Iterator<Item = &'p Package>) -> Result<usize, Error> {
-        let wanted = packages
-            .map(|package| {
+        let mut wanted = Vec::new();
+        let mut packed = 0;
+        for package in packages {
+            let is_there = || fs::exists(&store::artifact_path(&self.settings.cache, &package.sha256));
+            if !self.given.contains_key(&package.sha256) && package.kind == Kind::Sdist && !is_there() {
+                packed += usize::from(self.repack(package)?);
+            }
+            wanted.push({
                 let given = self.given.get(&package.sha256).cloned();
                 let from = match given {
                     Some(file) => file,
                     None => resolve::read_from(&self.locked.url(package)?, &self.mirrors),
                 };
-                Ok(Wanted {
-                    url: package.url.clone(),
-                    from,
-                    sha256: package.sha256.clone(),
-                    size: package.size,
-                })
-            })
-            .collect::<Result<Vec<_>, Error>>()?;
-        self.fetch_wanted(&wanted)
+                Wanted { url: package.url.clone(), from, sha256: package.sha256.clone(), size: package.size }
+            });
+        }
+        Ok(packed + self.fetch_wanted(&wanted)?)
+    }
+
+    /// Makes the artifact of a git tree or a directory again, if a package is one; it has to be the locked one.
+    fn repack(&self, package: &Package) -> Result<bool, Error> {
+        let place = self.locked.url(package)?;
+        if self.offline && place.scheme() != "file" {
+            return Ok(false);
+        }
+        let _waiting = self.printer.waiting(format!("packing {}", package.url));
+        let Some(packed) = resolve::repack(&package.url, &place, &self.settings.cache) else {
+            return Ok(false);
+        };
+        let url = package.url.clone();
+        let unreachable = |reason| store::Error::Unreachable { url: url.clone(), reason };
+        let found = self.fetcher.keep(&packed.map_err(unreachable)?)?.sha256;
+        if found == package.sha256 {
+            return Ok(true);
+        }
+        Err(store::Error::WrongHash { url, kind: "sha256", expected: package.sha256.clone(), found }.into())
     }
 
     fn fetch_wanted(&self, wanted: &[Wanted]) -> Result<usize, Error> {

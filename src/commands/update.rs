@@ -108,7 +108,7 @@ fn pins(before: &Lock, arguments: &Update) -> Result<BTreeMap<String, Pins>, Err
             let updated: Vec<crate::resolve::Pin> = updated;
             is_known |= !updated.is_empty();
             if !updated.is_empty() {
-                pins.built.clear();
+                pins.built = None;
             }
             if let Some(version) = &arguments.to {
                 pins.demanded.extend(updated.into_iter().map(|pin| Demand {

@@ -22,7 +22,8 @@ pub use stage::{
     settle_in_tree, stamp,
 };
 pub use walk::{
-    Found, canonical, count, exists, is_regular, leads_to, read_end, read_link, size, walk, who_we_are,
+    Found, canonical, count, exists, forbidden, is_regular, leads_to, make_removable, read_end, read_link,
+    size, walk, who_we_are,
 };
 
 /// How the name of a temporary archive ends.

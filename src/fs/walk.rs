@@ -114,6 +114,34 @@ pub fn read_end(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
     Ok(end)
 }
 
+/// What a file system that is mounted forbids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forbidden {
+    /// Devices are none there.
+    pub devices: bool,
+    /// Nothing can be run from there.
+    pub programs: bool,
+}
+
+/// What the file system that a path is on forbids.
+pub fn forbidden(path: &Path) -> Result<Forbidden, Error> {
+    let found = rustix::fs::statvfs(path).map_err(|error| Error::read(path)(error.into()))?;
+    let has = |flag| found.f_flag.contains(flag);
+    let (devices, programs) =
+        (has(rustix::fs::StatVfsMountFlags::NODEV), has(rustix::fs::StatVfsMountFlags::NOEXEC));
+    Ok(Forbidden { devices, programs })
+}
+
+/// Lets whoever made a tree remove it, whatever permissions its directories were given.
+pub fn make_removable(root: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    for entry in walkdir::WalkDir::new(root).into_iter().flatten().filter(|entry| entry.file_type().is_dir())
+    {
+        // What cannot be changed shows when it is removed.
+        let _ = std::fs::set_permissions(entry.path(), std::fs::Permissions::from_mode(0o700));
+    }
+}
+
 /// User and group that this process runs as.
 pub fn who_we_are() -> (u32, u32) {
     (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw())

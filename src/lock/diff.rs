@@ -60,7 +60,13 @@ pub fn changes<'a>(before: &'a LockedPlatform, after: &'a LockedPlatform) -> Vec
             let (a, b) = (&before.packages[a], &after.packages[b]);
             (&a.version, &a.build, &a.url, &a.sha256) == (&b.version, &b.build, &b.url, &b.sha256)
         };
-        if matches!(found, (Some(a), Some(b)) if is_same(a, b)) {
+        let is_same = matches!(found, (Some(a), Some(b)) if is_same(a, b));
+        if is_same
+            && found
+                .0
+                .zip(found.1)
+                .is_none_or(|(a, b)| !becomes_another(&before.packages[a], &after.packages[b]))
+        {
             return None;
         }
         let old_package = found.0.map(|it| &before.packages[it]);
@@ -69,10 +75,19 @@ pub fn changes<'a>(before: &'a LockedPlatform, after: &'a LockedPlatform) -> Vec
             package: new_package.or(old_package)?,
             before: old_package,
             after: new_package,
-            why: why(key, found, &old, &new),
+            why: if is_same {
+                Some("it becomes another wheel".to_owned())
+            } else {
+                why(key, found, &old, &new)
+            },
         })
     };
     keys.into_iter().filter_map(change).collect()
+}
+
+/// Whether two locks say of an sdist that it becomes different wheels, or is built by something else.
+fn becomes_another(before: &Package, after: &Package) -> bool {
+    matches!((&before.wheel, &after.wheel), (Some(before), Some(after)) if before != after)
 }
 
 /// What a package of an environment is called: its name, and who installs it.

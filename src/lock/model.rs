@@ -157,9 +157,10 @@ impl Package {
     }
 }
 
-/// Whether a text can be the name of a wheel: of a file, and not of one in a directory.
+/// Whether a text can be the name of a wheel (PEP 427): of a file, and nothing that means something to a terminal.
 pub fn is_wheel_name(name: &str) -> bool {
-    Path::new(name).extension().is_some_and(|extension| extension == "whl") && !name.contains(['/', '\0'])
+    let is_plain = |it: u8| it.is_ascii_alphanumeric() || b"-_.+!".contains(&it);
+    Path::new(name).extension().is_some_and(|extension| extension == "whl") && name.bytes().all(is_plain)
 }
 
 /// Repository, commit and directory of a git tree, by its URL in a lock.

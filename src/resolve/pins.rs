@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::lock::{Kind, Package};
+use crate::lock::{BuiltWheel, Kind, Package};
 
 /// What a job begins with; nothing is a resolution from scratch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -13,9 +13,9 @@ pub struct Pins {
     pub specs: Vec<String>,
     /// What has to have a certain version.
     pub demanded: Vec<Demand>,
-    /// Of the build of an sdist: what is kept, as it is locked.
+    /// Of the build of an sdist: what it is locked to become.
     #[serde(skip)]
-    pub built: Vec<Package>,
+    pub built: Option<BuiltWheel>,
 }
 
 /// A package of an earlier answer.

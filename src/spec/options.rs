@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 
 use jiff::{Timestamp, civil, tz::TimeZone};
-use pep508_rs::{Requirement, VersionOrUrl};
 use rattler_conda_types::{PackageName, Subdir, Version};
 use url::Url;
 
@@ -154,6 +153,10 @@ impl Options {
     /// Adds a variable for the builds of sdists.
     pub fn add_build_variable(&mut self, name: &str, value: &str) -> Result<(), Wrong> {
         check_build_variable(name)?;
+        if let Some(what) = super::project::secret_in(name, value) {
+            let hint = "it would be readable in the lock: no build may need a secret".to_owned();
+            return Err((format!("`{name}` seems to hold a secret ({what})"), hint));
+        }
         self.build_variables.insert(name.to_owned(), value.to_owned());
         Ok(())
     }
@@ -204,13 +207,7 @@ pub fn requirements<'a>(texts: impl Iterator<Item = &'a str>) -> Result<Vec<Stri
             let hint = "write it like `setuptools<58`".to_owned();
             (format!("`{}` is no requirement: {why}", redact(text)), hint)
         };
-        let parsed = text
-            .parse::<Requirement>()
-            .map_err(|error| wrong(error.to_string().lines().next().unwrap_or_default().to_owned()))?;
-        match parsed.version_or_url {
-            Some(VersionOrUrl::Url(_)) => Err(wrong("a URL cannot stand here".to_owned())),
-            _ => Ok(parsed.to_string()),
-        }
+        super::pip::by_name(text).map(|requirement| requirement.to_string()).map_err(wrong)
     };
     let mut requirements = texts.map(read).collect::<Result<Vec<_>, _>>()?;
     requirements.sort();

@@ -12,7 +12,7 @@ use std::{
     sync::Arc,
 };
 
-use pep508_rs::{Requirement, Scheme, VerbatimUrl, split_scheme};
+use pep508_rs::{Requirement, Scheme, VerbatimUrl, VersionOrUrl, split_scheme};
 
 use super::{Position, Problem, nearest};
 use crate::fs;
@@ -71,6 +71,18 @@ impl PipLine {
     /// A problem with this line.
     pub fn problem(&self, message: impl Into<String>) -> Problem {
         Problem::at(&self.file, self.position, message)
+    }
+}
+
+/// A requirement by name alone, as a package states what builds it: no options, no files, no places. The error is a
+/// sentence.
+pub fn by_name(text: &str) -> Result<Requirement<VerbatimUrl>, String> {
+    super::environment::bounded(text)?;
+    let parsed = text.parse::<Requirement<VerbatimUrl>>();
+    let parsed = parsed.map_err(|error| error.to_string().lines().next().unwrap_or_default().to_owned())?;
+    match parsed.version_or_url {
+        Some(VersionOrUrl::Url(_)) => Err("a URL cannot stand here".to_owned()),
+        _ => Ok(parsed),
     }
 }
 

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rattler_conda_types::Subdir;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -29,7 +30,7 @@ pub(super) const ENVIRONMENT: &str = "build";
 /// Where the cache keeps what became of which sdist.
 const RECORDS: &str = "wheels";
 /// How conda's compilers begin to be unusual: by the platform that they compile for.
-const COMPILERS: [(&str, &str); 2] = [("CC", "-conda-linux-gnu-cc"), ("CXX", "-conda-linux-gnu-c++")];
+const COMPILERS: [(&str, &str); 2] = [("CC", "-linux-gnu-cc"), ("CXX", "-linux-gnu-c++")];
 
 impl Builder<'_> {
     /// Sees to it that the store has the wheels that some sdists of an environment are locked to become.
@@ -59,19 +60,33 @@ impl Builder<'_> {
         let options = options.transpose().map_err(|(message, hint)| spec::Error::usage(message, hint))?;
         let bench = Bench::new(self, request, options.unwrap_or_default(), files)?;
         for (package, wheel) in missing {
-            let source = bench.read(package)?;
+            let source = self.source(package)?;
             let built = bench.wheel(package, &source, &wheel.requires)?;
-            if built.sha256 != wheel.sha256 {
-                return Err(build::Error::WrongWheel {
-                    sdist: package.file_name(),
-                    expected: wheel.sha256.clone(),
-                    found: built.sha256,
-                }
-                .into());
-            }
+            demand(package, &built, wheel)?;
             bench.keep(&built)?;
         }
         Ok(())
+    }
+
+    /// Reads an sdist, which is fetched where it must.
+    pub(in crate::commands) fn source(&self, package: &Package) -> Result<Source, Error> {
+        self.fetch(std::iter::once(package))?;
+        let bytes = self.bytes(&package.sha256, &package.url)?;
+        let unsound = |reason: String| resolve::Error::Metadata {
+            package: package.file_name(),
+            reason,
+            hint: "tell its authors, or lock another version".to_owned(),
+        };
+        let system = resolve::build_system(&package.file_name(), &bytes).map_err(unsound)?;
+        Ok(Source { bytes, system })
+    }
+
+    /// What an artifact of the store holds.
+    pub(in crate::commands) fn bytes(&self, sha256: &str, url: &str) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        let mut content = store::open(&self.settings.cache, sha256, url)?;
+        content.read_to_end(&mut bytes).map_err(fs::Error::read(&self.artifact(sha256)))?;
+        Ok(bytes)
     }
 
     fn artifact(&self, sha256: &str) -> PathBuf {
@@ -84,8 +99,11 @@ pub(in crate::commands) trait Resolution {
     /// The wheels that answer build requirements.
     fn requires(&self, requirements: &[String]) -> Result<Vec<Package>, Error>;
 
-    /// What the wheel's metadata says otherwise than was resolved with; the error is a sentence, too.
-    fn disagreement(&self, source: &Source, metadata: &[u8]) -> Result<Option<String>, String>;
+    /// What else they follow from: indexes, limits, dates.
+    fn basis(&self) -> Vec<String>;
+
+    /// What the wheel of that name is otherwise than was resolved with; the error is a sentence, too.
+    fn disagreement(&self, source: &Source, wheel: (&str, &[u8])) -> Result<Option<String>, String>;
 }
 
 /// Where the sdists of one environment are built.
@@ -135,85 +153,69 @@ impl<'a> Bench<'a> {
     }
 
     /// Builds an sdist that has no wheel yet, or finds what it became before.
+    ///
+    /// `locked` is what the earlier lock has, if what builds is still the same: then so must be what comes out.
     pub(in crate::commands) fn first(
         &self,
         package: &Package,
         pins: &Pins,
+        locked: Option<&BuiltWheel>,
         resolution: &dyn Resolution,
     ) -> Result<BuiltWheel, Error> {
-        let source = self.read(package)?;
+        let source = self.builder.source(package)?;
         let mut wanted = source.system.requires.clone();
         wanted.extend(self.options.build_requires.get(&package.name).into_iter().flatten().cloned());
-        let mut asked = wanted.clone();
-        asked.extend(self.options.build_constraints.iter().map(|it| format!("constraint {it}")));
-        asked.extend(self.options.exclude_newer.map(|it| format!("exclude-newer {it}")));
-        if let Some(kept) = self.unchanged(package, pins, &asked)? {
-            return Ok(kept);
-        }
-        let mut requires = resolution.requires(&wanted)?;
-        let besides = match self.record(package, &requires)? {
-            Some(record) => record.besides,
-            None => self.with(&requires, |shop| {
-                Ok(shop.requires(&sdist(package, &source, &self.path(package)))?)
-            })?,
+        let asked = [wanted.clone(), resolution.basis()].concat();
+        let kept = pins.built.as_ref().map(|built| &built.requires);
+        let kept =
+            kept.map(|requires| Ok::<_, Error>((requires, self.record(package, requires)?))).transpose()?;
+        let kept = kept.filter(|(_, record)| record.as_ref().is_some_and(|record| record.asked == asked));
+        let (requires, besides) = if let Some((requires, Some(record))) = kept {
+            (requires.clone(), record.besides)
+        } else {
+            let mut requires = resolution.requires(&wanted)?;
+            let besides = match self.record(package, &requires)? {
+                Some(record) => record.besides,
+                None => self.with(&requires, |shop| {
+                    Ok(shop.requires(&sdist(package, &source, &self.path(package)))?)
+                })?,
+            };
+            if !besides.is_empty() {
+                self.save(
+                    package,
+                    &requires,
+                    &Record { asked: asked.clone(), besides: besides.clone(), wheel: None },
+                )?;
+                wanted.extend(besides.iter().cloned());
+                requires = resolution.requires(&wanted)?;
+            }
+            (requires, besides)
         };
-        if !besides.is_empty() {
-            self.save(
-                package,
-                &requires,
-                &Record { asked: asked.clone(), besides: besides.clone(), wheel: None },
-            )?;
-            wanted.extend(besides.iter().cloned());
-            requires = resolution.requires(&wanted)?;
-        }
+        let locked = locked.filter(|locked| hashes(&locked.requires) == hashes(&requires));
         let known = self.record(package, &requires)?.and_then(|record| record.wheel);
+        // A record does not outweigh a lock.
+        let known = known.filter(|(_, sha256, _)| locked.is_none_or(|locked| locked.sha256 == *sha256));
         let known = known.filter(|(_, sha256, _)| fs::exists(&self.builder.artifact(sha256)));
         let (file_name, sha256, size) = if let Some(known) = known {
             known
         } else {
             let built = self.wheel(package, &source, &requires)?;
-            let unlike = |reason| build::Error::Disagrees { sdist: package.file_name(), reason };
-            match resolution.disagreement(&source, &built.metadata()?) {
-                Ok(None) => {}
-                Ok(Some(reason)) | Err(reason) => return Err(unlike(reason).into()),
+            if let Some(locked) = locked {
+                demand(package, &built, locked)?;
             }
             self.keep(&built)?;
             (built.file_name, built.sha256, built.size)
         };
+        let bytes = self.builder.bytes(&sha256, &package.url)?;
+        match resolution.disagreement(&source, (&file_name, &bytes)) {
+            Ok(None) => {}
+            Ok(Some(reason)) | Err(reason) => {
+                return Err(build::Error::Disagrees { sdist: package.file_name(), reason }.into());
+            }
+        }
         let wheel = Some((file_name.clone(), sha256.clone(), size));
         self.save(package, &requires, &Record { asked, besides, wheel })?;
         Ok(BuiltWheel { file_name, sha256, size, requires })
-    }
-
-    /// What an sdist became with the build requirements that it is locked with, if they answer what is asked now.
-    fn unchanged(
-        &self,
-        package: &Package,
-        pins: &Pins,
-        asked: &[String],
-    ) -> Result<Option<BuiltWheel>, Error> {
-        if pins.built.is_empty() {
-            return Ok(None);
-        }
-        let record = self.record(package, &pins.built)?.filter(|record| record.asked == asked);
-        let wheel = record.and_then(|record| record.wheel);
-        let requires = pins.built.clone();
-        Ok(wheel.map(|(file_name, sha256, size)| BuiltWheel { file_name, sha256, size, requires }))
-    }
-
-    /// Reads an sdist, which is fetched where it must.
-    fn read(&self, package: &Package) -> Result<Source, Error> {
-        self.builder.fetch(std::iter::once(package))?;
-        let mut bytes = Vec::new();
-        let mut content = store::open(&self.builder.settings.cache, &package.sha256, &package.url)?;
-        content.read_to_end(&mut bytes).map_err(fs::Error::read(&self.path(package)))?;
-        let unsound = |reason: String| resolve::Error::Metadata {
-            package: package.file_name(),
-            reason,
-            hint: "tell its authors, or lock another version".to_owned(),
-        };
-        let system = resolve::build_system(&package.file_name(), &bytes).map_err(unsound)?;
-        Ok(Source { bytes, system })
     }
 
     fn wheel(&self, package: &Package, source: &Source, requires: &[Package]) -> Result<Built, Error> {
@@ -241,6 +243,11 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
+    /// The platform that is built for.
+    pub(in crate::commands) fn platform(&self) -> Subdir {
+        self.request.platform
+    }
+
     fn path(&self, package: &Package) -> PathBuf {
         self.builder.path(package)
     }
@@ -261,10 +268,15 @@ impl<'a> Bench<'a> {
                 Some((*variable, path["bin/".len()..].to_owned()))
             })
             .collect();
-        let sysroot = runtime.and_then(|runtime| {
-            let sysroot = runtime.manifest.entries.keys().find(|path| path.ends_with("/sysroot"))?;
-            Some((Root { root: &runtime.root, prefix: RUNTIME_PREFIX }, sysroot.as_str()))
+        let sysroot = runtime.map(|runtime| {
+            let sysroot = runtime.manifest.entries.keys().find(|path| path.ends_with("/sysroot"));
+            let sysroot = sysroot.ok_or_else(|| {
+                let hint = "add sysroot_linux-64 to the dependencies of the runtime and lock it again";
+                spec::Error::usage("the runtime has no C library, which a build runs with", hint)
+            })?;
+            Ok::<_, Error>((Root { root: &runtime.root, prefix: RUNTIME_PREFIX }, sysroot.as_str()))
         });
+        let sysroot = sysroot.transpose()?;
         let timeout = self.options.build_timeout.map(|seconds| Duration::from_secs(seconds.into()));
         work(&Workshop {
             environment: Root { root: &made.root, prefix: USER_PREFIX },
@@ -335,22 +347,32 @@ impl<'a> Bench<'a> {
 
     /// Named after all that a build can see.
     fn record_path(&self, package: &Package, requires: &[Package]) -> PathBuf {
-        let hashes = |packages: &mut dyn Iterator<Item = &Package>| {
-            packages.map(|package| package.sha256.clone()).collect::<BTreeSet<_>>()
-        };
         let runtime = self.builder.locked.runtime(self.request.platform);
         let key = format!(
             "{} {} {:?} {:?} {:?} {:?}",
             build::FORMAT,
             package.sha256,
-            hashes(&mut self.conda()),
-            hashes(&mut requires.iter()),
+            hashes(self.conda()),
+            hashes(requires),
             runtime.map(|runtime| fingerprint::lock_hash(runtime.packages)),
             self.options.build_variables,
         );
         let name = format!("{}.json", fingerprint::of_text(&key));
         self.builder.settings.cache.join(RECORDS).join(name)
     }
+}
+
+/// Refuses another wheel than the locked one.
+fn demand(sdist: &Package, built: &Built, locked: &BuiltWheel) -> Result<(), Error> {
+    if built.sha256 == locked.sha256 {
+        return Ok(());
+    }
+    let (expected, found) = (locked.sha256.clone(), built.sha256.clone());
+    Err(build::Error::WrongWheel { sdist: sdist.file_name(), expected, found }.into())
+}
+
+fn hashes<'a>(packages: impl IntoIterator<Item = &'a Package>) -> BTreeSet<&'a str> {
+    packages.into_iter().map(|package| package.sha256.as_str()).collect()
 }
 
 /// Removes what became of sdists whose wheels are not among the artifacts to keep; returns how many records.

@@ -3,17 +3,20 @@
 //! A build sees the environment's Python and its conda packages, and of PyPI its build requirements alone: wheels, since
 //! what would build those would have to be built first.
 
-use std::{collections::BTreeSet, path::Path, str::FromStr, sync::Arc};
+use std::{collections::BTreeSet, str::FromStr, sync::Arc};
 
 use rattler_conda_types::{RepoDataRecord, Subdir};
+use uv_distribution_filename::WheelFilename;
 use uv_normalize::{ExtraName, PackageName};
 use uv_pep440::Version;
 use uv_pep508::{MarkerEnvironment, Requirement, VersionOrUrl};
-use uv_pypi_types::{ResolutionMetadata, VerbatimParsedUrl};
+use uv_pypi_types::VerbatimParsedUrl;
 
 use super::{
     super::{Error, Job, Pins, bridge, virtual_packages},
-    PypiResolver, PypiSolution, sdist,
+    PypiResolver, PypiSolution,
+    direct::wheel_metadata,
+    sdist,
 };
 use crate::{
     lock::{Kind, Package},
@@ -69,31 +72,38 @@ impl PypiResolver<'_> {
     }
 }
 
-/// The requirements as `pip:` lines, with the indexes of the environment.
+/// The `pip:` lines that say where packages come from.
+pub fn index_lines(lines: &[PipLine]) -> impl Iterator<Item = &PipLine> {
+    let is_one = |item: &PipItem| matches!(item, PipItem::Option { name, .. } if OF_INDEXES.contains(name));
+    lines.iter().filter(move |line| is_one(&line.item))
+}
+
+/// The requirements as `pip:` lines, with the indexes of the environment. A stranger wrote them: they are requirements
+/// by name, and nothing else that a line can be.
 fn lines(request: &BuildRequest) -> Result<Vec<PipLine>, Error> {
-    let of_index =
-        |line: &&PipLine| matches!(&line.item, PipItem::Option { name, .. } if OF_INDEXES.contains(name));
-    let mut lines: Vec<PipLine> = request.lines.iter().filter(of_index).cloned().collect();
-    let file: Arc<str> = request.sdist.file_name().into();
-    let mut read = |text: &str| {
-        let position = Position { line: 1, column: 1 };
-        pip::read_line(&file, Path::new(""), position, "main", text, &mut lines).map_err(|problem| {
-            unbuildable(request.sdist, format!("it asks for `{text}`: {}", problem.message))
-        })
+    let sdist: Arc<str> = request.sdist.file_name().into();
+    let line = |file: &Arc<str>, text: &str, item| PipLine {
+        file: file.clone(),
+        position: Position { line: 1, column: 1 },
+        text: text.to_owned(),
+        category: "main".into(),
+        item,
     };
-    read("--only-binary :all:")?;
-    request.requirements.iter().try_for_each(|text| read(text))?;
-    let constrained = lines.len();
-    let mut read = |text: &str| {
-        let position = Position { line: 1, column: 1 };
-        pip::read_line(&"envlock.yml".into(), Path::new(""), position, "main", text, &mut lines)
-            .map_err(|problem| unbuildable(request.sdist, problem.message))
+    let required = |file: &Arc<str>, text: &str, constraint| {
+        let requirement = pip::by_name(text)
+            .map_err(|reason| unbuildable(request.sdist, format!("it asks for `{text}`: {reason}")))?;
+        let item =
+            PipItem::Requirement { requirement: Box::new(requirement), hashes: Vec::new(), constraint };
+        Ok::<_, Error>(line(file, text, item))
     };
-    request.constraints.iter().try_for_each(|text| read(text))?;
-    for line in &mut lines[constrained..] {
-        if let PipItem::Requirement { constraint, .. } = &mut line.item {
-            *constraint = true;
-        }
+    let wheels = PipItem::Option { name: "--only-binary", value: ":all:".to_owned() };
+    let mut lines: Vec<PipLine> = index_lines(request.lines).cloned().collect();
+    lines.push(line(&sdist, "--only-binary :all:", wheels));
+    for text in request.requirements {
+        lines.push(required(&sdist, text, false)?);
+    }
+    for text in request.constraints {
+        lines.push(required(&"envlock.yml".into(), text, true)?);
     }
     Ok(lines)
 }
@@ -109,13 +119,14 @@ fn unbuildable(sdist: &Package, reason: String) -> Error {
     }
 }
 
-/// What a wheel says otherwise of itself than the sdist that it was built from; nothing, if they agree.
+/// What a wheel is otherwise than the sdist that it was built from has promised, or than its target takes; nothing, if
+/// all is well.
 ///
 /// What counts is what the solver saw: name, version and the requirements that hold for this Python, this platform and
 /// the extras that are asked for. The error is a sentence.
 pub fn disagreement(
     (sdist, bytes): (&Package, &[u8]),
-    metadata: &[u8],
+    (file_name, wheel): (&str, &[u8]),
     (records, solution): (&[RepoDataRecord], &PypiSolution),
     platform: Subdir,
     options: &Options,
@@ -123,16 +134,22 @@ pub fn disagreement(
     let python = records.iter().find(|record| record.package_record.name.as_normalized() == "python");
     let python = python.ok_or("there is no Python")?;
     let virtual_packages = virtual_packages::of(platform, &options.virtual_packages);
-    let markers = bridge::target(python, platform, &virtual_packages)?.markers;
-    let built = ResolutionMetadata::parse_metadata(metadata).map_err(|error| crate::causes::chain(&error))?;
+    let target = bridge::target(python, platform, &virtual_packages)?;
+    let named = WheelFilename::from_str(file_name).map_err(|error| error.to_string())?;
+    let (built, _) = wheel_metadata(&sdist.name, wheel)?;
     let name = PackageName::from_str(&sdist.name).map_err(|error| error.to_string())?;
     let version = Version::from_str(&sdist.version).map_err(|error| error.to_string())?;
-    if built.name != name || built.version != version {
-        return Ok(Some(format!("it is {} {} instead of {name} {version}", built.name, built.version)));
+    for (found_name, found_version) in [(&named.name, &named.version), (&built.name, &built.version)] {
+        if (found_name, found_version) != (&name, &version) {
+            return Ok(Some(format!("it is {found_name} {found_version} instead of {name} {version}")));
+        }
+    }
+    if !named.is_compatible(&target.tags) {
+        return Ok(Some(format!("{file_name} does not fit the solved Python and platform")));
     }
     let (declared, _) = sdist::metadata(&sdist.file_name(), bytes, Some((&name, &version)))?;
     let extras: Vec<ExtraName> = solution.extras.get(&sdist.name).into_iter().flatten().cloned().collect();
-    let [declared, built] = [&declared, &built].map(|it| active(&it.requires_dist, &markers, &extras));
+    let [declared, built] = [&declared, &built].map(|it| active(&it.requires_dist, &target.markers, &extras));
     let only = |these: &BTreeSet<String>, others: &BTreeSet<String>| {
         let only: Vec<_> = these.difference(others).cloned().collect();
         if only.is_empty() { "nothing else".to_owned() } else { only.join(", ") }

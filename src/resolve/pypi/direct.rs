@@ -10,7 +10,6 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use duct::cmd;
 use sha2::{Digest, Sha256};
 use url::Url;
 use uv_distribution_filename::{SourceDistFilename, WheelFilename};
@@ -20,7 +19,7 @@ use uv_pypi_types::{HashAlgorithm, ResolutionMetadata};
 
 use super::{
     super::{Error, Mirror, bridge::Target, read_from},
-    repair,
+    git, repair,
     requirements::{Direct, Git, Place, unusable},
     sdist, tree,
 };
@@ -195,58 +194,22 @@ impl Locator<'_> {
                 hint: "run once without --offline".to_owned(),
             });
         }
-        let git = which::which("git").map_err(|_| {
-            unusable(line, format!("`{}` needs git, which is not on PATH", line.text), "install git")
-        })?;
-        let scratch = fs::scratch_in(self.cache)?;
-        let at = scratch.path().join("checkout");
         let header = place.credentials.as_ref().map(authorization);
-        let run = |arguments: &[&str]| {
-            let all =
-                ["-c", "core.autocrlf=false", "-c", "core.symlinks=true", "-c", "advice.detachedHead=false"];
-            let output = cmd(&git, all.iter().chain(arguments))
-                .env("GIT_TERMINAL_PROMPT", "0")
-                // Hooks and settings of this machine are no part of the tree.
-                .env("GIT_CONFIG_NOSYSTEM", "1")
-                // In the environment, where no list of processes shows it.
-                .env("GIT_CONFIG_COUNT", if header.is_some() { "1" } else { "0" })
-                .env("GIT_CONFIG_KEY_0", format!("http.{repository}.extraHeader"))
-                .env("GIT_CONFIG_VALUE_0", header.as_deref().unwrap_or_default())
-                .stdin_null()
-                .stdout_capture()
-                .stderr_capture()
-                .unchecked()
-                .run();
-            match output {
-                Ok(output) if output.status.success() => {
-                    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-                }
-                Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
-                Err(error) => Err(error.to_string()),
+        let found = git::pack(repository.as_str(), header.as_deref(), reference, subdirectory, self.cache);
+        let (commit, bytes) = found.map_err(|failure| match failure {
+            git::Failure::NoGit => {
+                unusable(line, format!("`{}` needs git, which is not on PATH", line.text), "install git")
             }
-        };
-        let failed = |said: String| {
-            let said = crate::spec::channel::redact_words(&said.replace('\n', " "));
-            Error::Store(store::Error::Unreachable { url: format!("git+{repository}"), reason: said })
-        };
-        let checkout = at.display().to_string();
-        run(&["clone", "--quiet", "--no-checkout", "--", repository.as_str(), &checkout]).map_err(failed)?;
-        let wanted = reference.unwrap_or("HEAD");
-        // A branch is known to a clone under its remote's name, anything else under its own.
-        let commit = [format!("origin/{wanted}^{{commit}}"), format!("{wanted}^{{commit}}")]
-            .iter()
-            .find_map(|name| {
-                run(&["-C", &checkout, "rev-parse", "--verify", "--quiet", "--end-of-options", name]).ok()
-            })
-            .ok_or_else(|| {
+            git::Failure::NoReference(wanted) => {
                 let message = format!("`{}`: the repository has no `{wanted}`", line.text);
                 unusable(line, message, "name a tag, a branch or a commit behind `@`")
-            })?;
-        run(&["-C", &checkout, "checkout", "--quiet", "--detach", &commit]).map_err(failed)?;
-        run(&["-C", &checkout, "submodule", "--quiet", "update", "--init", "--recursive"]).map_err(failed)?;
-        let bytes = tree::subdirectory(&at, subdirectory)
-            .and_then(|part| tree::pack(&part))
-            .map_err(|said| unusable(line, format!("`{}`: {said}", line.text), NO_TREE))?;
+            }
+            git::Failure::NoTree(said) => unusable(line, format!("`{}`: {said}", line.text), NO_TREE),
+            git::Failure::Unreachable(reason) => {
+                Error::Store(store::Error::Unreachable { url: format!("git+{repository}"), reason })
+            }
+            git::Failure::Fs(error) => error.into(),
+        })?;
         let artifact = self.fetcher.keep(&bytes)?;
         self.remember(&key, &commit, &artifact)?;
         self.remember(&key_of(&commit), &commit, &artifact)?;

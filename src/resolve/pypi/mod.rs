@@ -8,6 +8,7 @@ mod answer;
 mod build;
 mod direct;
 mod explain;
+mod git;
 mod indexes;
 mod no_build;
 mod provider;
@@ -27,6 +28,7 @@ use std::{
 
 use rattler_conda_types::RepoDataRecord;
 use tokio::sync::Semaphore;
+use url::Url;
 use uv_client::Connectivity;
 use uv_distribution_types::IndexCapabilities;
 use uv_normalize::{ExtraName, PackageName};
@@ -38,7 +40,7 @@ use self::{
     session::{Failure, Session},
 };
 pub use self::{
-    build::{BuildRequest, disagreement},
+    build::{BuildRequest, disagreement, index_lines},
     sdist::{BuildSystem, build_system},
 };
 use super::{
@@ -57,6 +59,22 @@ use crate::{
     },
     store::Fetcher,
 };
+
+/// Packs what a lock names and no server has as a file: a git tree, or a directory behind `file:`. None for anything
+/// else; the error is a sentence.
+pub fn repack(url: &str, place: &Url, cache: &Path) -> Option<Result<Vec<u8>, String>> {
+    if let Some((repository, commit, inner)) = git_tree(url) {
+        let packed = git::pack(repository, None, Some(commit), inner, cache);
+        return Some(packed.map(|(_, bytes)| bytes).map_err(|failure| match failure {
+            git::Failure::NoGit => "it needs git, which is not on PATH".to_owned(),
+            git::Failure::NoReference(commit) => format!("the repository has no commit {commit}"),
+            git::Failure::Unreachable(said) | git::Failure::NoTree(said) => said,
+            git::Failure::Fs(error) => crate::causes::chain(&error),
+        }));
+    }
+    let directory = place.to_file_path().ok().filter(|path| path.is_dir())?;
+    Some(tree::pack(&directory))
+}
 
 /// As many requests at a time as uv itself makes.
 const CONCURRENCY: usize = 50;

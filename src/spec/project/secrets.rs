@@ -56,7 +56,7 @@ pub(super) fn check_text(file: &str, node: &Node, text: &str) -> Result<(), Prob
 }
 
 /// What of a variable holds a secret.
-pub(super) fn in_variable(name: &str, value: &str) -> Option<String> {
+pub(in crate::spec) fn in_variable(name: &str, value: &str) -> Option<String> {
     let names_one = is_secret_name(name) && !value.is_empty() && !is_place(name, value);
     if names_one { Some(format!("`{name}`")) } else { in_text(value).then(|| A_URL.to_owned()) }
 }
