@@ -7,6 +7,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use crate::common::{
     Place, Ran, Server, assert_same_files, fake_channel,
     index::Index,
+    is_root,
     packages::{Wheel, sha256, zipped},
     skipped,
 };
@@ -381,6 +382,34 @@ fn a_build_that_writes_where_it_may_not() {
             &["OSError: [Errno 30] Read-only file system", "hint: it writes outside of its own directory"],
         );
         assert!(!Path::new(place).exists());
+    }
+}
+
+#[test]
+fn read_only_is_read_only_wherever_the_cache_is() {
+    let Some(project) = Project::new("open('/opt/envlock/env/lib/python3.11/own.py', 'w')", "") else {
+        return;
+    };
+    if !is_root() {
+        skipped("root, to mount file systems");
+        return;
+    }
+    for (options, code, expected) in [
+        ("nodev,nosuid", 8, "OSError: [Errno 30] Read-only file system"),
+        ("nodev,nosuid,noexec", 8, "this machine does not let a build be kept apart from it: execve: EACCES"),
+    ] {
+        let command = project.place.command(&["convert", "--mirror", &project.channel.mirror()]);
+        let script =
+            format!("mount -t tmpfs -o {options} tmpfs {} && exec \"$@\"", project.place.cache().display());
+        let mut shell = std::process::Command::new("unshare");
+        shell
+            .args(["--mount", "sh", "-c", &script, "sh"])
+            .arg(command.get_program())
+            .args(command.get_args());
+        shell.current_dir(project.place.path()).env_clear();
+        shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let said = Ran::from(shell.output().unwrap()).expect(code).stderr;
+        assert!(said.contains(expected), "{said}");
     }
 }
 

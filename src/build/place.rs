@@ -80,7 +80,12 @@ impl Place<'_> {
         }
         if status.code == NOT_BEGUN && (status.exit_code.is_none() || said.starts_with(NOT_BEGUN_SAYS)) {
             let reason = said.lines().next().unwrap_or_default().trim_start_matches(NOT_BEGUN_SAYS);
-            let reason = if reason.is_empty() { status.reason } else { reason.to_owned() };
+            // Of a system call that failed, its arguments tell nobody anything.
+            let reason = match (reason.split_once('('), reason.rsplit_once(" => ")) {
+                (Some((call, _)), Some((_, why))) => format!("{call}: {why}"),
+                _ if reason.is_empty() => status.reason,
+                _ => reason.to_owned(),
+            };
             return Err(Error::Isolation { reason });
         }
         Err(match status.exit_code {
