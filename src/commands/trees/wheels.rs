@@ -163,34 +163,7 @@ impl<'a> Bench<'a> {
         resolution: &dyn Resolution,
     ) -> Result<BuiltWheel, Error> {
         let source = self.builder.source(package)?;
-        let mut wanted = source.system.requires.clone();
-        wanted.extend(self.options.build_requires.get(&package.name).into_iter().flatten().cloned());
-        let asked = [wanted.clone(), resolution.basis()].concat();
-        let kept = pins.built.as_ref().map(|built| &built.requires);
-        let kept =
-            kept.map(|requires| Ok::<_, Error>((requires, self.record(package, requires)?))).transpose()?;
-        let kept = kept.filter(|(_, record)| record.as_ref().is_some_and(|record| record.asked == asked));
-        let (requires, besides) = if let Some((requires, Some(record))) = kept {
-            (requires.clone(), record.besides)
-        } else {
-            let mut requires = resolution.requires(&wanted)?;
-            let besides = match self.record(package, &requires)? {
-                Some(record) => record.besides,
-                None => self.with(&requires, |shop| {
-                    Ok(shop.requires(&sdist(package, &source, &self.path(package)))?)
-                })?,
-            };
-            if !besides.is_empty() {
-                self.save(
-                    package,
-                    &requires,
-                    &Record { asked: asked.clone(), besides: besides.clone(), wheel: None },
-                )?;
-                wanted.extend(besides.iter().cloned());
-                requires = resolution.requires(&wanted)?;
-            }
-            (requires, besides)
-        };
+        let (requires, asked, besides) = self.requirements(package, &source, pins, resolution)?;
         let locked = locked.filter(|locked| hashes(&locked.requires) == hashes(&requires));
         let known = self.record(package, &requires)?.and_then(|record| record.wheel);
         // A record does not outweigh a lock.
@@ -216,6 +189,40 @@ impl<'a> Bench<'a> {
         let wheel = Some((file_name.clone(), sha256.clone(), size));
         self.save(package, &requires, &Record { asked, besides, wheel })?;
         Ok(BuiltWheel { file_name, sha256, size, requires })
+    }
+
+    /// What builds an sdist; what that was resolved from, and what its backend asks for besides.
+    fn requirements(
+        &self,
+        package: &Package,
+        source: &Source,
+        pins: &Pins,
+        resolution: &dyn Resolution,
+    ) -> Result<(Vec<Package>, Vec<String>, Vec<String>), Error> {
+        let mut wanted = source.system.requires.clone();
+        wanted.extend(self.options.build_requires.get(&package.name).into_iter().flatten().cloned());
+        let asked = [wanted.clone(), resolution.basis()].concat();
+        if let Some(built) = &pins.built
+            && let Some(record) = self.record(package, &built.requires)?
+            && record.asked == asked
+        {
+            return Ok((built.requires.clone(), asked, record.besides));
+        }
+        let requires = resolution.requires(&wanted)?;
+        let besides = if let Some(record) = self.record(package, &requires)? {
+            record.besides
+        } else {
+            let ask = |shop: &Workshop| Ok(shop.requires(&sdist(package, source, &self.path(package)))?);
+            let besides = self.with(&requires, ask)?;
+            let record = Record { asked: asked.clone(), besides: besides.clone(), wheel: None };
+            self.save(package, &requires, &record)?;
+            besides
+        };
+        if besides.is_empty() {
+            return Ok((requires, asked, besides));
+        }
+        wanted.extend(besides.iter().cloned());
+        Ok((resolution.requires(&wanted)?, asked, besides))
     }
 
     fn wheel(&self, package: &Package, source: &Source, requires: &[Package]) -> Result<Built, Error> {
