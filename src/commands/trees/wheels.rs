@@ -129,6 +129,13 @@ pub(in crate::commands) struct Source {
     pub(in crate::commands) system: BuildSystem,
 }
 
+/// What builds an sdist, what that was resolved from, and what its backend asks for besides.
+struct Requirements {
+    requires: Vec<Package>,
+    asked: Vec<String>,
+    besides: Vec<String>,
+}
+
 /// What became of an sdist with certain build requirements.
 #[derive(Serialize, Deserialize)]
 struct Record {
@@ -163,7 +170,8 @@ impl<'a> Bench<'a> {
         resolution: &dyn Resolution,
     ) -> Result<BuiltWheel, Error> {
         let source = self.builder.source(package)?;
-        let (requires, asked, besides) = self.requirements(package, &source, pins, resolution)?;
+        let Requirements { requires, asked, besides } =
+            self.requirements(package, &source, pins, resolution)?;
         let locked = locked.filter(|locked| hashes(&locked.requires) == hashes(&requires));
         let known = self.record(package, &requires)?.and_then(|record| record.wheel);
         // A record does not outweigh a lock.
@@ -191,14 +199,14 @@ impl<'a> Bench<'a> {
         Ok(BuiltWheel { file_name, sha256, size, requires })
     }
 
-    /// What builds an sdist; what that was resolved from, and what its backend asks for besides.
+    /// What builds an sdist.
     fn requirements(
         &self,
         package: &Package,
         source: &Source,
         pins: &Pins,
         resolution: &dyn Resolution,
-    ) -> Result<(Vec<Package>, Vec<String>, Vec<String>), Error> {
+    ) -> Result<Requirements, Error> {
         let mut wanted = source.system.requires.clone();
         wanted.extend(self.options.build_requires.get(&package.name).into_iter().flatten().cloned());
         let asked = [wanted.clone(), resolution.basis()].concat();
@@ -206,7 +214,7 @@ impl<'a> Bench<'a> {
             && let Some(record) = self.record(package, &built.requires)?
             && record.asked == asked
         {
-            return Ok((built.requires.clone(), asked, record.besides));
+            return Ok(Requirements { requires: built.requires.clone(), asked, besides: record.besides });
         }
         let requires = resolution.requires(&wanted)?;
         let besides = if let Some(record) = self.record(package, &requires)? {
@@ -219,10 +227,10 @@ impl<'a> Bench<'a> {
             besides
         };
         if besides.is_empty() {
-            return Ok((requires, asked, besides));
+            return Ok(Requirements { requires, asked, besides });
         }
         wanted.extend(besides.iter().cloned());
-        Ok((resolution.requires(&wanted)?, asked, besides))
+        Ok(Requirements { requires: resolution.requires(&wanted)?, asked, besides })
     }
 
     fn wheel(&self, package: &Package, source: &Source, requires: &[Package]) -> Result<Built, Error> {
