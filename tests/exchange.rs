@@ -1,6 +1,6 @@
 //! Locks in the formats of other tools, read by those tools.
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use crate::{
     common::{
@@ -52,6 +52,42 @@ fn hashes(place: &Place, manager: &str) -> serde_json::Map<String, serde_json::V
         (text(&it["name"]), text(&it["hash"]["sha256"]).into())
     });
     pairs.collect()
+}
+
+/// conda-lock reads the exported environment file as the very packages of the lock, and makes an explicit list of the lock
+/// that has the URLs of ours.
+#[test]
+fn conda_lock_makes_and_reads_the_same() {
+    let Some(python) = python() else { return };
+    let (place, conda_lock) = (genuine(), python.with_file_name("conda-lock"));
+    let template = ["--filename-template", "theirs-{platform}.lock"];
+    let render = ["render", "-k", "explicit", "-p", "linux-64", template[0], template[1], "conda-lock.yml"];
+    let run = |arguments: &[&str]| {
+        let command = duct::cmd(&conda_lock, arguments).dir(place.path()).env("HOME", place.cache());
+        command.stderr_null().read().unwrap()
+    };
+    run(&render);
+    export(&place, "explicit", "ours.txt");
+    let urls = |name: &str| -> BTreeSet<String> {
+        let text = place.read(name);
+        let urls = text.lines().filter(|line| line.starts_with("http"));
+        urls.map(|line| line.split('#').next().unwrap().to_owned()).collect()
+    };
+    assert_eq!(urls("ours.txt"), urls("theirs-linux-64.lock"));
+
+    place.run(&["export", "--format", "environment", "-p", "linux-64", "-o", "exported.yml"]).expect(0);
+    place.put("names.yml", "{}\n");
+    let names = format!("file://{}/names.yml", place.path().display());
+    let mut arguments = vec!["render-lock-spec", "--file", "exported.yml", "--kind", "raw", "--stdout"];
+    arguments.extend(["--pypi_to_conda_lookup_file", &names]);
+    let spec: serde_json::Value = serde_json::from_str(&run(&arguments)).unwrap();
+    let read = spec["dependencies"]["linux-64"].as_array().unwrap();
+    let read: BTreeSet<_> = read.iter().map(|it| it["name"].as_str().unwrap().to_owned()).collect();
+    let mut locked: BTreeSet<_> =
+        ["conda", "pip"].iter().flat_map(|it| hashes(&place, it)).map(|it| it.0).collect();
+    // It asks for pip where there is a `pip:` section.
+    locked.insert("pip".to_owned());
+    assert_eq!(read, locked);
 }
 
 #[test]
