@@ -140,6 +140,7 @@ fn whole_airflow(arguments: &[&str], code: i32) -> (BTreeMap<String, String>, St
         return (BTreeMap::new(), said);
     }
     place.run(&["check"]).expect(0);
+    assert!(place.read("envlock.nix").contains("SLUGIFY_USES_TEXT_UNIDECODE = \"yes\";"));
     let pip = packages(&place, "conda-lock.yml").into_iter().filter(|it| it["manager"] == "pip");
     let text = |value: &serde_yaml::Value| value.as_str().unwrap().to_owned();
     (pip.map(|it| (text(&it["name"]), text(&it["version"]))).collect(), said)
@@ -226,5 +227,29 @@ fn modern_airflow_on_the_test_channel() {
         assert!(ours.len() > 140 && ours["kombu"] == "5.6.2", "{ours:?}");
         let sdists = place.read("envlock.nix").matches("kind = \"sdist\"").count();
         assert_eq!(sdists, usize::from(example == "airflow-2"), "only python-nvd3 is no wheel");
+    }
+}
+
+#[test]
+fn modern_airflow_of_conda_forge_has_the_versions_that_run() {
+    if !pypi_is_there() {
+        return;
+    }
+    let mirror =
+        format!("https://conda.anaconda.org/conda-forge=file://{}", fixture("conda-forge-2026").display());
+    for (example, airflow) in [("airflow-2", "2.11.2"), ("airflow-3", "3.3.2")] {
+        let place = Place::new();
+        place.copy(&format!("examples/{example}"));
+        // Of that channel there are records alone: nothing can be built.
+        let ran = place.run(&["convert", "--no-build", "--mirror", &mirror]).expect(0);
+        assert!(!ran.stderr.contains("do not work"), "{}", ran.stderr);
+        let found = locked(&place.read("conda-lock.yml"), "linux-64");
+        assert!(found["python"].starts_with("3.11."), "{found:?}");
+        assert_eq!(found["apache-airflow"], airflow);
+        for line in place.read("constraints.txt").lines().filter(|line| !line.starts_with('#')) {
+            let (name, version) = line.split_once("==").unwrap();
+            assert_eq!(found[name], version, "{example}: {name}");
+        }
+        assert!(found.contains_key("supervisor"), "{found:?}");
     }
 }
