@@ -79,11 +79,11 @@ impl Place<'_> {
             said += &String::from_utf8_lossy(&fs::read_end(&log, SAID)?);
         }
         if status.code == NOT_BEGUN && (status.exit_code.is_none() || said.starts_with(NOT_BEGUN_SAYS)) {
-            let reason = said.lines().next().unwrap_or_default().trim_start_matches(NOT_BEGUN_SAYS);
+            let told = said.lines().next().and_then(|line| line.strip_prefix(NOT_BEGUN_SAYS));
+            let reason = told.unwrap_or(&status.reason);
             // Of a system call that failed, its arguments tell nobody anything.
             let reason = match (reason.split_once('('), reason.rsplit_once(" => ")) {
                 (Some((call, _)), Some((_, why))) => format!("{call}: {why}"),
-                _ if reason.is_empty() => status.reason,
                 _ => reason.to_owned(),
             };
             return Err(Error::Isolation { reason });
