@@ -1,4 +1,4 @@
-//! Errors as text: one line with everything that led to it.
+//! Errors as text: one line with everything that led to it, and texts of others as they may be shown.
 
 /// The message of an error and of everything that caused it, on one line.
 pub fn chain(error: &dyn std::error::Error) -> String {
@@ -17,4 +17,10 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         Some(at) => text[..at].to_owned(),
         None => text,
     }
+}
+
+/// A text of somebody else's without what would do something to a terminal, and not longer than a message can be.
+pub fn printable(text: &str) -> String {
+    const LENGTH: usize = 300;
+    text.chars().filter(|c| !c.is_control()).take(LENGTH).collect()
 }

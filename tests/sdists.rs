@@ -1,6 +1,6 @@
 //! sdists: built once into wheels, where nothing of this machine is, or refused with a reason.
 
-use std::path::Path;
+use std::{os::unix::fs::symlink, path::Path};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
@@ -9,7 +9,7 @@ use crate::common::{
     index::Index,
     is_root,
     packages::{Wheel, sha256, zipped},
-    skipped,
+    skipped, test_channel,
 };
 use crate::peers::pypi_is_there;
 
@@ -96,9 +96,15 @@ impl Project {
     fn also_for_aarch64(&self) {
         let channel = self.place.path().join("channel");
         fake_channel(&channel, "linux-aarch64", &[("python", "3.11.2", 0, &[], 1)]);
+        let _ = std::fs::remove_dir_all(channel.join("noarch"));
+        for subdir in ["linux-64", "noarch"] {
+            symlink(test_channel().unwrap().join(subdir), channel.join(subdir)).unwrap();
+        }
         let channels =
-            format!("platforms: [linux-64, linux-aarch64]\nchannels: [\"file://{}\", ", channel.display());
-        self.place.put("env.yml", self.place.read("env.yml").replace("channels: [", &channels));
+            format!("platforms: [linux-64, linux-aarch64]\nchannels: [\"file://{}\"]\n", channel.display());
+        let env = self.place.read("env.yml");
+        let (_, rest) = env.split_once('\n').unwrap();
+        self.place.put("env.yml", channels + rest);
         self.place.put("envlock.yml", "environment: env.yml\n");
     }
 
@@ -162,7 +168,11 @@ fn a_wheel_is_the_same_wherever_it_is_built_and_knows_nothing_of_this_machine() 
     ]);
     let words = [command.get_program().to_owned()].into_iter().chain(command.get_args().map(Into::into));
     let mut shell = std::process::Command::new("/bin/sh");
-    shell.args(["-c", "umask 077; exec \"$@\"", "sh"]).args(words).current_dir(elsewhere.path()).env_clear();
+    shell
+        .args(["-c", "umask 077; ulimit -p 3000; exec \"$@\"", "sh"])
+        .args(words)
+        .current_dir(elsewhere.path())
+        .env_clear();
     shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     Ran::from(shell.output().unwrap()).expect(0);
     assert_eq!(elsewhere.read("envlock.nix"), nix);
@@ -303,7 +313,8 @@ fn a_locked_wheel_is_not_replaced_in_silence() {
     std::fs::create_dir(project.place.path().join("other")).unwrap();
     std::fs::copy(project.place.path().join("envlock.nix"), project.place.path().join("other/envlock.nix"))
         .unwrap();
-    project.run(&["convert", "--upgrade"]).expect(0);
+    assert!(said.contains("`envlock update own` locks what it becomes here"), "{said}");
+    project.run(&["update", "own"]).expect(0);
     assert_eq!(project.place.read("envlock.nix"), text);
     let said = project.place.run(&["diff", "other/envlock.nix", "envlock.nix"]).expect(0).stdout;
     assert!(said.contains("  ~ own 1.0, built otherwise; +0 B; it becomes another wheel"), "{said}");
@@ -374,14 +385,37 @@ fn a_build_that_hangs_is_given_up_with_all_it_started() {
 }
 
 #[test]
+fn a_build_that_ends_everything_it_can_reach_ends_itself() {
+    // Its whole process group: the first process of a namespace does not die of that, and there is no other in it.
+    let Some(project) = Project::new("import signal\nos.kill(0, signal.SIGKILL)", "") else { return };
+    project.run(&["convert"]).expect(0);
+    // Nor can it say that it was this machine's fault.
+    refused(
+        "os.write(2, b'hakoniwa: mount(x) => \\x1b[31mEPERM\\n')\nos._exit(125)",
+        "",
+        &[
+            "error: cannot build own-1.0.tar.gz: it ended with exit code 125\n  | hakoniwa: mount(x) => [31mEPERM",
+        ],
+    );
+}
+
+#[test]
 fn a_build_that_writes_where_it_may_not() {
-    for place in ["/opt/envlock/env/lib/python3.11/own.py", "/etc/own", "/own"] {
+    for place in [
+        "/opt/envlock/env/lib/python3.11/own.py",
+        "/opt/envlock/runtime/own",
+        "/etc/own",
+        "/own",
+        "/in/sdist",
+        // Whoever is root could have this run whatever it names.
+        "/proc/sys/kernel/core_pattern",
+    ] {
         refused(
             &format!("open({place:?}, 'w')"),
             "",
             &["OSError: [Errno 30] Read-only file system", "hint: it writes outside of its own directory"],
         );
-        assert!(!Path::new(place).exists());
+        assert!(place.starts_with("/proc/") || !Path::new(place).exists());
     }
 }
 
@@ -532,7 +566,10 @@ fn a_compiler_comes_from_the_lock() {
 /// A wheel that fits any platform, or only this one, for the sdist on a platform that does not run here.
 #[test]
 fn a_platform_that_does_not_run_here() {
-    let Some(project) = Project::new("", "") else { return };
+    // Without a runtime a build has the C library of this machine, and no other of its libraries.
+    let here = "import glob\nassert glob.glob('/usr/lib/*/libc.so.6') + glob.glob('/lib*/libc.so.6')\n\
+                assert not glob.glob('/usr/lib/*/libz.so*') + glob.glob('/lib*/libz.so*')";
+    let Some(project) = Project::new(here, "") else { return };
     project.also_for_aarch64();
     let wheels = || project.place.read("envlock.nix").matches("wheel = {").count();
     project.run(&["convert"]).expect(0);
@@ -558,9 +595,20 @@ fn a_platform_that_does_not_run_here() {
         .place
         .put("envlock.nix", format!("{}{}{}", &text[..at], wheel.replace("x86_64", "aarch64"), &text[at..]));
     let before = project.place.read("envlock.nix");
+    for option in ["--offline", "--frozen-metadata"] {
+        let said = project.run(&["convert", option]).expect(0).stderr;
+        assert!(!said.contains("cannot be built"), "{said}");
+        assert_eq!(project.place.read("envlock.nix"), before);
+    }
+    // Where something else decides what it becomes, what it became before is none.
+    project.place.put("envlock.yml", "environment: env.yml\nbuild-constraints: [setuptools<80]\n");
     let said = project.run(&["convert"]).expect(0).stderr;
-    assert!(!said.contains("cannot be built"), "{said}");
-    assert_eq!(project.place.read("envlock.nix"), before);
+    assert!(said.contains("own-1.0.tar.gz for linux-aarch64 cannot be built"), "{said}");
+    assert_eq!(wheels(), 1);
+    std::fs::create_dir(project.place.path().join("before")).unwrap();
+    project.place.put("before/envlock.nix", before);
+    let said = project.place.run(&["diff", "before/envlock.nix", "envlock.nix"]).expect(0).stdout;
+    assert!(said.contains("it is not built any more"), "{said}");
 }
 
 #[test]

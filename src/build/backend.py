@@ -14,10 +14,12 @@ import zipfile
 BUILD, OUT = "/build", "/out"
 
 
-def demand_read_only(places):
-    """The environment is shared with the machine: whatever mounts are worth there, none of it may be written to."""
-    for place in places:
-        if not os.statvfs(place).f_flag & os.ST_RDONLY:
+def demand_read_only():
+    """What is shared with the machine must not be written to, whatever mounts are worth there."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:
+        mounts = [line.split() for line in file]
+    for place, options in [(it[4], it[5].split(",")) for it in mounts]:
+        if "ro" not in options and place not in (BUILD, OUT, "/tmp") and not place.startswith("/dev/"):
             sys.exit("%s can be written to, and a build must not" % place)
 
 
@@ -63,7 +65,7 @@ def main():
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.umask(0o022)
-    demand_read_only([sys.prefix, sdist])
+    demand_read_only()
     if sys.version_info < (3, 7):
         # Later ones take the variables' word for it.
         import _bootlocale

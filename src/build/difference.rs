@@ -7,8 +7,11 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{Built, Error, error::printable};
-use crate::{causes, fs};
+use super::{Built, Error};
+use crate::{
+    causes::{self, printable},
+    fs,
+};
 
 /// How many files are named.
 const NAMED: usize = 5;

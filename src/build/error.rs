@@ -1,12 +1,10 @@
 //! Why an sdist does not become a wheel.
 
 use super::Sdist;
-use crate::fs;
+use crate::{causes::printable, fs};
 
 /// How many lines of what a build said are told.
 const LINES: usize = 20;
-/// How many characters of a line.
-const WIDTH: usize = 300;
 
 /// Signs of a cause, each the words of one line of what a build says, and what to do about it.
 const CAUSES: [(&[&[&str]], &str); 6] = [
@@ -89,6 +87,8 @@ pub enum Error {
     WrongWheel {
         /// The file name of the sdist.
         sdist: String,
+        /// The name of the package.
+        name: String,
         /// As the lock states it.
         expected: String,
         /// As it is.
@@ -142,10 +142,10 @@ impl Error {
             Self::Differs { .. } => {
                 "a wheel that is another one every time cannot be locked: tell its authors, or lock another version".to_owned()
             }
-            Self::WrongWheel { .. } => {
-                "something that the build looks at is not locked: run `envlock convert` here, compare, and tell its authors"
-                    .to_owned()
-            }
+            Self::WrongWheel { name, .. } => format!(
+                "the build looks at something that is not locked: tell its authors; `envlock update {name}` locks what it \
+                 becomes here"
+            ),
             Self::Disagrees { .. } => {
                 "what it declares before it is built is wrong for this Python: tell its authors, or lock another version"
                     .to_owned()
@@ -167,9 +167,4 @@ fn shown(said: &str) -> String {
     let lines: Vec<&str> = said.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
     let last = &lines[lines.len().saturating_sub(LINES)..];
     last.iter().fold(String::new(), |text, line| text + "\n  | " + &printable(line))
-}
-
-/// A line without what would do something to a terminal.
-pub(super) fn printable(line: &str) -> String {
-    line.chars().filter(|c| !c.is_control()).take(WIDTH).collect()
 }

@@ -8,12 +8,15 @@ use std::{
 };
 
 use hakoniwa::{Container, MountOptions, Namespace, Rlimit, Runctl, Stdio};
+use rustix::process::{Resource, getrlimit};
 
 use super::{EPOCH, Error, Sdist, Workshop};
-use crate::{fs, tree::SYSTEM_DIRECTORIES};
+use crate::{causes::printable, fs, tree::SYSTEM_DIRECTORIES};
 
 /// Where a build sees the sdist, whatever it is called.
 const SDIST: &str = "/in/sdist";
+/// Leaves the session of whoever started this, who could be sent signals otherwise; before anything of a stranger's runs.
+const ALONE: &str = "import os, sys; os.setsid(); os.execv(sys.executable, [sys.executable] + sys.argv[1:])";
 const BACKEND: &str = include_str!("backend.py");
 /// How much of what a build said is read.
 const SAID: u64 = 1 << 16;
@@ -24,6 +27,21 @@ const NOT_BEGUN_SAYS: &str = "hakoniwa: ";
 /// Bytes that one file of a build may have, and processes that may run at a time: far more than any real build's.
 const FILE_LIMIT: u64 = 16 << 30;
 const PROCESS_LIMIT: u64 = 4096;
+/// The libraries of glibc.
+const C_LIBRARY: [&str; 12] = [
+    "libBrokenLocale",
+    "libanl",
+    "libc",
+    "libdl",
+    "libm",
+    "libmvec",
+    "libnsl",
+    "libpthread",
+    "libresolv",
+    "librt",
+    "libthread_db",
+    "libutil",
+];
 /// The devices that programs expect.
 const DEVICES: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
 
@@ -53,7 +71,7 @@ impl Place<'_> {
         fs::create_directory(&build)?;
         let mut command = self.container(sdist.path, &build)?.command(&python);
         command
-            .args(["/in/backend.py", hook, SDIST, sdist.backend, &path, unusual])
+            .args(["-I", "-S", "-c", ALONE, "/in/backend.py", hook, SDIST, sdist.backend, &path, unusual])
             .envs(self.variables())
             .current_dir("/build")
             .stdin(Stdio::piped())
@@ -68,25 +86,28 @@ impl Place<'_> {
         let listening = streams.map(|stream| std::thread::spawn(move || beginning(stream)));
         let status = process.wait().map_err(isolation)?;
         [build.as_path(), self.out].into_iter().for_each(fs::make_removable);
-        fs::remove_tree(&build)?;
+        // What cannot be removed now is tried again with the rest of what was made to be thrown away.
+        let _ = fs::remove_tree(&build);
         let [_, early] = listening.map(|thread| thread.join().unwrap_or_default());
         if status.success() {
             return Ok(());
         }
-        let log = self.out.join("log");
-        let mut said = String::from_utf8_lossy(&early).into_owned();
-        if fs::is_regular(&log) {
-            said += &String::from_utf8_lossy(&fs::read_end(&log, SAID)?);
-        }
-        if status.code == NOT_BEGUN && (status.exit_code.is_none() || said.starts_with(NOT_BEGUN_SAYS)) {
-            let told = said.lines().next().and_then(|line| line.strip_prefix(NOT_BEGUN_SAYS));
+        // Only before it ran anything of a stranger's does it say so itself.
+        let early = String::from_utf8_lossy(&early);
+        let told = early.strip_prefix(NOT_BEGUN_SAYS).and_then(|told| told.lines().next());
+        if status.code == NOT_BEGUN && (status.exit_code.is_none() || told.is_some()) {
             let reason = told.unwrap_or(&status.reason);
             // Of a system call that failed, its arguments tell nobody anything.
             let reason = match (reason.split_once('('), reason.rsplit_once(" => ")) {
                 (Some((call, _)), Some((_, why))) => format!("{call}: {why}"),
                 _ => reason.to_owned(),
             };
-            return Err(Error::Isolation { reason });
+            return Err(Error::Isolation { reason: printable(&reason) });
+        }
+        let log = self.out.join("log");
+        let mut said = early.into_owned();
+        if fs::is_regular(&log) {
+            said += &String::from_utf8_lossy(&fs::read_end(&log, SAID)?);
         }
         Err(match status.exit_code {
             None if began.elapsed() >= workshop.timeout => {
@@ -110,8 +131,17 @@ impl Place<'_> {
         }
         container.uidmaps(&[(id, user, 1)]);
         container.gidmaps(&[(id, group, 1)]);
-        container.setrlimit(Rlimit::Core, 0, 0).setrlimit(Rlimit::Fsize, FILE_LIMIT, FILE_LIMIT);
-        container.setrlimit(Rlimit::Nproc, PROCESS_LIMIT, PROCESS_LIMIT);
+        container.setrlimit(Rlimit::Core, 0, 0);
+        for (limit, ours, wanted) in
+            [(Rlimit::Fsize, Resource::Fsize, FILE_LIMIT), (Rlimit::Nproc, Resource::Nproc, PROCESS_LIMIT)]
+        {
+            // Nobody can have more than there is.
+            let limited = getrlimit(ours).maximum.map_or(wanted, |maximum| maximum.min(wanted));
+            container.setrlimit(limit, limited, limited);
+        }
+        // Whoever is root outside could change the whole machine through a /proc that can be written to.
+        let quiet = MountOptions::NOSUID | MountOptions::NODEV | MountOptions::NOEXEC | MountOptions::RDONLY;
+        container.mount("proc", "/proc", "proc", quiet, None);
         container.rootdir(&root).runctl(Runctl::MountFallback).hostname(host).tmpfsmount("/tmp");
         container.bindmount_rw(text(self.out)?, "/out");
         show(&mut container, sdist, SDIST)?;
@@ -152,14 +182,17 @@ impl Place<'_> {
         }
         for directory in SYSTEM_DIRECTORIES {
             let place = format!("/{directory}");
-            match fs::read_link(Path::new(&place)) {
-                Ok(target) => drop(container.symlink(&target.to_string_lossy(), &place)),
-                Err(_) if fs::exists(Path::new(&place)) => show(container, Path::new(&place), &place)?,
-                Err(_) => {}
+            if let Ok(target) = fs::read_link(Path::new(&place)) {
+                container.symlink(&target.to_string_lossy(), &place);
+                continue;
             }
-        }
-        if fs::exists(Path::new("/etc/ld.so.cache")) {
-            show(container, Path::new("/etc/ld.so.cache"), "/etc/ld.so.cache")?;
+            // Debian has them one directory deeper.
+            for inner in [place.clone(), format!("{place}/{}-linux-gnu", std::env::consts::ARCH)] {
+                for name in fs::names(Path::new(&inner))?.into_iter().filter(|name| is_of_c_library(name)) {
+                    let path = format!("{inner}/{name}");
+                    show(container, &fs::canonical(Path::new(&path))?, &path)?;
+                }
+            }
         }
         Ok(())
     }
@@ -173,6 +206,7 @@ impl Place<'_> {
             ("LC_ALL", "C"),
             ("LIBRARY_PATH", &format!("{prefix}/lib")),
             ("PYTHONDONTWRITEBYTECODE", "1"),
+            ("PYTHONIOENCODING", "utf-8"),
             ("PYTHONNOUSERSITE", "1"),
             ("PYTHONUTF8", "1"),
             ("TZ", "UTC"),
@@ -192,6 +226,13 @@ impl Place<'_> {
         }
         variables
     }
+}
+
+/// Whether a library is a part of glibc.
+fn is_of_c_library(name: &str) -> bool {
+    let stem = name.split(['.', '-']).next().unwrap_or_default();
+    name.contains(".so")
+        && (C_LIBRARY.contains(&stem) || stem.starts_with("libnss_") || name.starts_with("ld-linux"))
 }
 
 /// Shows something of this machine, and lets nobody write to it.

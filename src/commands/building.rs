@@ -18,7 +18,7 @@ use crate::{
     printer::Printer,
     resolve::{self, BuildRequest, Pins, PypiResolver, PypiSolution, Solution},
     settings::Settings,
-    spec::{self, RUNTIME, pip::PipLine},
+    spec::{self, RUNTIME},
     store::Files,
     tree,
 };
@@ -33,6 +33,9 @@ pub(super) struct Building<'a> {
     pub(super) settings: &'a Settings,
     pub(super) printer: &'a Printer,
 }
+
+/// The options that decide what a build gives, or what builds it.
+const OF_BUILDS: [&str; 3] = ["build-", "exclude-newer", "virtual-packages."];
 
 /// The wheels of some sdists, by sha256 of the sdist.
 type Wheels = BTreeMap<String, BuiltWheel>;
@@ -140,7 +143,9 @@ impl Building<'_> {
             let platform = bench.platform();
             let pins = self.request.pins.get(&build_key(environment, &sdist.name, platform)).unwrap_or(&none);
             let Some(resolved) = self.resolved(environment, platform, sdist, pins) else { continue };
-            let wheel = bench.first(sdist, pins, wheel_of(earlier, sdist), &resolved)?;
+            // Of what is to be updated, nothing is kept.
+            let locked = wheel_of(earlier, sdist).filter(|_| pins.built.is_some());
+            let wheel = bench.first(sdist, locked, &resolved)?;
             wheels.insert(sdist.sha256.clone(), wheel);
         }
         Ok(wheels)
@@ -156,12 +161,21 @@ impl Building<'_> {
             Some(lock_hash(&conda))
         };
         let is_same = [environment, RUNTIME].iter().all(|name| hash(earlier, name) == hash(now, name));
-        let variables = |lock: &Lock| -> BTreeMap<String, String> {
-            let options = lock.options.clone().into_iter();
-            options.filter(|(name, _)| name.starts_with("build-variables.")).collect()
+        let options = |lock: &Lock| -> BTreeMap<String, String> {
+            let counts =
+                |name: &str| name != "build-timeout" && OF_BUILDS.iter().any(|start| name.starts_with(start));
+            lock.options.clone().into_iter().filter(|(name, _)| counts(name)).collect()
+        };
+        let indexes = |locked: &LockedPlatform| -> Vec<String> {
+            locked.specs.iter().filter(|spec| spec.starts_with("pip: --")).cloned().collect()
+        };
+        let of = |lock: &'_ Lock| -> Option<Vec<String>> {
+            let found = lock.environments.iter().find(|it| it.name == environment)?;
+            found.platforms.get(&platform).map(indexes)
         };
         let found = earlier.environments.iter().find(|it| it.name == environment)?;
-        found.platforms.get(&platform).filter(|_| is_same && variables(earlier) == variables(now))
+        let is_same = is_same && options(earlier) == options(now) && of(earlier) == of(now);
+        found.platforms.get(&platform).filter(|_| is_same)
     }
 
     /// Wheels for a platform that does not run here: what the earlier lock has, or one that is for any platform.
@@ -178,7 +192,7 @@ impl Building<'_> {
         for package in locked.packages.iter_mut().filter(|package| package.kind == Kind::Sdist) {
             let pins = self.request.pins.get(&build_key(environment, &package.name, platform));
             // Of what is to be updated, nothing is kept.
-            let kept = wheel_of(earlier, package).filter(|_| pins.is_none_or(|pins| pins.built.is_some()));
+            let kept = wheel_of(earlier, package).filter(|_| pins.is_some_and(|pins| pins.built.is_some()));
             let built_here = of_here.get(&package.sha256).filter(|wheel| is_for_any_platform(wheel));
             let fits = |wheel: &&BuiltWheel| -> Result<bool, Error> {
                 let Some(resolved) = self.resolved(environment, platform, package, &none) else {
@@ -188,10 +202,9 @@ impl Building<'_> {
                 let bytes = builder.bytes(&wheel.sha256, &package.url)?;
                 Ok(matches!(resolved.disagreement(&source, (&wheel.file_name, &bytes)), Ok(None)))
             };
-            let wheel = match (kept, built_here) {
-                (Some(kept), _) => Some(kept),
-                (None, Some(wheel)) if fits(&wheel)? => Some(wheel),
-                _ => None,
+            let wheel = match built_here {
+                Some(wheel) if fits(&wheel)? => Some(wheel),
+                _ => kept,
             };
             let wheel = wheel.cloned().map(Box::new);
             if wheel.is_none() && self.request.builds {
@@ -229,15 +242,6 @@ impl Resolution for Resolved<'_> {
         let Building { pypi, runtime, request, .. } = self.building;
         let wanted = BuildRequest { requirements, ..self.request };
         Ok(runtime.block_on(pypi.solve_build(wanted, &request.inputs.options))?)
-    }
-
-    fn basis(&self) -> Vec<String> {
-        let options = &self.building.request.inputs.options;
-        let constraints = options.build_constraints.iter().map(|it| format!("constraint {it}"));
-        let dates = options.exclude_newer.iter().map(|it| format!("exclude-newer {it}"));
-        let virtual_packages = options.virtual_packages.iter().map(|it| format!("virtual package {it:?}"));
-        let indexes = resolve::index_lines(self.request.lines).map(|line: &PipLine| line.text.clone());
-        constraints.chain(dates).chain(virtual_packages).chain(indexes).collect()
     }
 
     fn disagreement(&self, source: &Source, wheel: (&str, &[u8])) -> Result<Option<String>, String> {

@@ -12,7 +12,7 @@ use crate::{
     error::Error,
     fs,
     lock::{
-        self, Lock, LockedChannel, LockedEnvironment, Package,
+        self, Kind, Lock, LockedChannel, LockedEnvironment, Package,
         fingerprint::lock_hash,
         format::{conda_lock, nix},
         graph::Graph,
@@ -383,6 +383,16 @@ pub(super) fn check_packages(file: &Path, environment: &LockedEnvironment) -> Re
         environment.platforms.values().flat_map(|locked| &locked.packages).flat_map(Package::artifacts);
     let is_hash =
         |text: &str| text.len() == 64 && text.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'));
+    let mut sdists = environment.platforms.values().flat_map(|locked| &locked.packages);
+    let wrong = sdists.find(|package| {
+        package.wheel.as_ref().is_some_and(|wheel| {
+            package.kind != Kind::Sdist || environment.name == RUNTIME || !is_hash(&wheel.sha256)
+        })
+    });
+    if let Some(package) = wrong {
+        let message = format!("what it says of the wheel of {} cannot be", package.name);
+        return Err(lock::Error { path: file.to_path_buf(), message }.into());
+    }
     match packages.find(|package| !is_hash(&package.sha256)) {
         Some(package) => Err(lock::Error {
             path: file.to_path_buf(),

@@ -78,7 +78,11 @@ pub(super) fn resolve(
     let input_hash = fingerprint::input_hash(inputs);
     let frozen = if request.frozen { Some(recorded(settings, &input_hash)?) } else { None };
     if let Some(frozen) = &frozen {
-        request.pins.clone_from(&frozen.answers);
+        let locked = std::mem::replace(&mut request.pins, frozen.answers.clone());
+        // What sdists became is nothing that metadata could say.
+        for (key, pins) in locked.into_iter().filter(|(_, pins)| pins.built.is_some()) {
+            request.pins.entry(key).or_default().built = pins.built;
+        }
     }
     let cache_only = request.offline || request.frozen;
 
@@ -210,6 +214,11 @@ pub(super) fn pins(lock: &Lock) -> BTreeMap<String, Pins> {
 pub(super) fn build_key(environment: &str, sdist: &str, platform: Subdir) -> String {
     // No environment has a slash in its name.
     resolve::key(&format!("{environment}/build/{sdist}"), platform)
+}
+
+/// Whether a key is that of what builds an sdist.
+pub(super) fn is_build_of(key: &str, sdist: &str) -> bool {
+    key.contains(&format!("/build/{sdist}/"))
 }
 
 /// What was written, for programs.

@@ -101,7 +101,10 @@ fn pins(before: &Lock, arguments: &Update) -> Result<BTreeMap<String, Pins>, Err
     for name in &arguments.packages {
         let wanted = normalised(name);
         let mut is_known = false;
-        for pins in pins.values_mut() {
+        for (key, pins) in &mut pins {
+            if locking::is_build_of(key, &wanted) {
+                pins.built = None;
+            }
             let (updated, kept) =
                 std::mem::take(&mut pins.kept).into_iter().partition(|pin| normalised(&pin.name) == wanted);
             pins.kept = kept;

@@ -135,10 +135,13 @@ pub fn forbidden(path: &Path) -> Result<Forbidden, Error> {
 /// Lets whoever made a tree remove it, whatever permissions its directories were given.
 pub fn make_removable(root: &Path) {
     use std::os::unix::fs::PermissionsExt;
-    for entry in walkdir::WalkDir::new(root).into_iter().flatten().filter(|entry| entry.file_type().is_dir())
-    {
-        // What cannot be changed shows when it is removed.
-        let _ = std::fs::set_permissions(entry.path(), std::fs::Permissions::from_mode(0o700));
+    let mut open = vec![root.to_path_buf()];
+    while let Some(directory) = open.pop() {
+        // What cannot be changed or read shows when it is removed.
+        let _ = std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o700));
+        let inner = std::fs::read_dir(&directory).into_iter().flatten().flatten();
+        let is_directory = |entry: &std::fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+        open.extend(inner.filter(is_directory).map(|entry| entry.path()));
     }
 }
 

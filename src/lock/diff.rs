@@ -61,12 +61,11 @@ pub fn changes<'a>(before: &'a LockedPlatform, after: &'a LockedPlatform) -> Vec
             (&a.version, &a.build, &a.url, &a.sha256) == (&b.version, &b.build, &b.url, &b.sha256)
         };
         let is_same = matches!(found, (Some(a), Some(b)) if is_same(a, b));
-        if is_same
-            && found
-                .0
-                .zip(found.1)
-                .is_none_or(|(a, b)| !becomes_another(&before.packages[a], &after.packages[b]))
-        {
+        let built = found
+            .0
+            .zip(found.1)
+            .and_then(|(a, b)| otherwise_built((&old, &before.packages[a]), (&new, &after.packages[b])));
+        if is_same && built.is_none() {
             return None;
         }
         let old_package = found.0.map(|it| &before.packages[it]);
@@ -75,19 +74,23 @@ pub fn changes<'a>(before: &'a LockedPlatform, after: &'a LockedPlatform) -> Vec
             package: new_package.or(old_package)?,
             before: old_package,
             after: new_package,
-            why: if is_same {
-                Some("it becomes another wheel".to_owned())
-            } else {
-                why(key, found, &old, &new)
-            },
+            why: if is_same { built.map(str::to_owned) } else { why(key, found, &old, &new) },
         })
     };
     keys.into_iter().filter_map(change).collect()
 }
 
-/// Whether two locks say of an sdist that it becomes different wheels, or is built by something else.
-fn becomes_another(before: &Package, after: &Package) -> bool {
-    matches!((&before.wheel, &after.wheel), (Some(before), Some(after)) if before != after)
+/// What two locks say otherwise of the wheel of an sdist. A `conda-lock.yml` alone says nothing of it.
+fn otherwise_built(
+    (old, before): (&Side, &Package),
+    (new, after): (&Side, &Package),
+) -> Option<&'static str> {
+    match (&before.wheel, &after.wheel) {
+        (Some(before), Some(after)) => (before != after).then_some("it becomes another wheel"),
+        (Some(_), None) if new.says_specs => Some("it is not built any more"),
+        (None, Some(_)) if old.says_specs => Some("it is built now"),
+        _ => None,
+    }
 }
 
 /// What a package of an environment is called: its name, and who installs it.

@@ -18,9 +18,7 @@ pub use conda::{Job, PIP, Resolver, Solution, key};
 pub use metadata::{Recorded, record, recorded};
 pub use mirror::{Mirror, read_from};
 pub use pins::{Demand, Pin, Pins};
-pub use pypi::{
-    BuildRequest, BuildSystem, PypiResolver, PypiSolution, build_system, disagreement, index_lines, repack,
-};
+pub use pypi::{BuildRequest, BuildSystem, PypiResolver, PypiSolution, build_system, disagreement, repack};
 
 use std::collections::BTreeMap;
 

@@ -68,6 +68,7 @@ fn sweep(place: &Path, ours: &Path) {
         let Some(file) = fs::open(&path).ok().filter(|_| path != ours) else { continue };
         if file.try_lock().is_ok() {
             // With the lock held, nobody begins to use it. What stays is swept by the next one.
+            fs::make_removable(&path);
             let _ = fs::remove_tree(&path);
         }
     }

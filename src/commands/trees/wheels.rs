@@ -16,10 +16,11 @@ use url::Url;
 use super::{Builder, Place, RUNTIME_PREFIX, USER_PREFIX, can_run, request};
 use crate::{
     build::{self, Built, Root, Sdist, Workshop},
+    causes::printable,
     error::Error,
     fs,
     lock::{BuiltWheel, Kind, Package, fingerprint},
-    resolve::{self, BuildSystem, Pins},
+    resolve::{self, BuildSystem},
     spec::{self, name_map, options::Options},
     store::{self, Files, Wanted},
     tree::{Manifest, Request},
@@ -40,7 +41,8 @@ impl Builder<'_> {
         files: &Files,
         which: &dyn Fn(&Package) -> bool,
     ) -> Result<(), Error> {
-        let packages = request.packages.iter().filter(|package| which(package));
+        let packages =
+            request.packages.iter().filter(|package| package.kind == Kind::Sdist && which(package));
         let wheels = packages.filter_map(|package| Some((package, package.wheel.as_deref()?)));
         let is_missing = |wheel: &BuiltWheel| !fs::exists(&self.artifact(&wheel.sha256));
         let (given, missing): (Vec<_>, Vec<_>) = wheels
@@ -58,6 +60,8 @@ impl Builder<'_> {
         }
         let options = self.locked.project.as_ref().map(|project| Options::from_entries(&project.options));
         let options = options.transpose().map_err(|(message, hint)| spec::Error::usage(message, hint))?;
+        let packages = self.that_build(request, &missing);
+        let request = &Request { platform: packages.0, packages: packages.1, ..*request };
         let bench = Bench::new(self, request, options.unwrap_or_default(), files)?;
         for (package, wheel) in missing {
             let source = self.source(package)?;
@@ -66,6 +70,23 @@ impl Builder<'_> {
             bench.keep(&built)?;
         }
         Ok(())
+    }
+
+    /// The platform, and its packages, that some wheels can be built for: this machine's, if they are the same there.
+    fn that_build<'p>(
+        &'p self,
+        request: &Request<'p>,
+        wheels: &[(&Package, &BuiltWheel)],
+    ) -> (Subdir, &'p [Package]) {
+        let own = (request.platform, request.packages);
+        let environment = self.locked.environments.iter().find(|it| it.name == request.environment);
+        let here = Subdir::current().and_then(|host| Some((host, environment?.platforms.get(&host)?)));
+        let Some((host, here)) = here.filter(|(host, _)| *host != request.platform) else { return own };
+        let is_here = |(sdist, wheel): &(&Package, &BuiltWheel)| {
+            let same = |it: &&Package| it.sha256 == sdist.sha256;
+            here.packages.iter().find(same).and_then(|it| it.wheel.as_deref()) == Some(*wheel)
+        };
+        if wheels.iter().all(is_here) { (host, &here.packages) } else { own }
     }
 
     /// Reads an sdist, which is fetched where it must.
@@ -99,9 +120,6 @@ pub(in crate::commands) trait Resolution {
     /// The wheels that answer build requirements.
     fn requires(&self, requirements: &[String]) -> Result<Vec<Package>, Error>;
 
-    /// What else they follow from: indexes, limits, dates.
-    fn basis(&self) -> Vec<String>;
-
     /// What the wheel of that name is otherwise than was resolved with; the error is a sentence, too.
     fn disagreement(&self, source: &Source, wheel: (&str, &[u8])) -> Result<Option<String>, String>;
 }
@@ -129,18 +147,9 @@ pub(in crate::commands) struct Source {
     pub(in crate::commands) system: BuildSystem,
 }
 
-/// What builds an sdist, what that was resolved from, and what its backend asks for besides.
-struct Requirements {
-    requires: Vec<Package>,
-    asked: Vec<String>,
-    besides: Vec<String>,
-}
-
 /// What became of an sdist with certain build requirements.
 #[derive(Serialize, Deserialize)]
 struct Record {
-    /// What the build requirements were resolved from.
-    asked: Vec<String>,
     /// What the backend asks for besides.
     besides: Vec<String>,
     /// The wheel, once it is built: name, sha256, size.
@@ -165,13 +174,11 @@ impl<'a> Bench<'a> {
     pub(in crate::commands) fn first(
         &self,
         package: &Package,
-        pins: &Pins,
         locked: Option<&BuiltWheel>,
         resolution: &dyn Resolution,
     ) -> Result<BuiltWheel, Error> {
         let source = self.builder.source(package)?;
-        let Requirements { requires, asked, besides } =
-            self.requirements(package, &source, pins, resolution)?;
+        let (requires, besides) = self.requirements(package, &source, resolution)?;
         let locked = locked.filter(|locked| hashes(&locked.requires) == hashes(&requires));
         let known = self.record(package, &requires)?.and_then(|record| record.wheel);
         // A record does not outweigh a lock.
@@ -191,46 +198,38 @@ impl<'a> Bench<'a> {
         match resolution.disagreement(&source, (&file_name, &bytes)) {
             Ok(None) => {}
             Ok(Some(reason)) | Err(reason) => {
+                let reason = printable(&reason);
                 return Err(build::Error::Disagrees { sdist: package.file_name(), reason }.into());
             }
         }
         let wheel = Some((file_name.clone(), sha256.clone(), size));
-        self.save(package, &requires, &Record { asked, besides, wheel })?;
+        self.save(package, &requires, &Record { besides, wheel })?;
         Ok(BuiltWheel { file_name, sha256, size, requires })
     }
 
-    /// What builds an sdist.
+    /// What builds an sdist, and what of that its backend asks for besides.
     fn requirements(
         &self,
         package: &Package,
         source: &Source,
-        pins: &Pins,
         resolution: &dyn Resolution,
-    ) -> Result<Requirements, Error> {
+    ) -> Result<(Vec<Package>, Vec<String>), Error> {
         let mut wanted = source.system.requires.clone();
         wanted.extend(self.options.build_requires.get(&package.name).into_iter().flatten().cloned());
-        let asked = [wanted.clone(), resolution.basis()].concat();
-        if let Some(built) = &pins.built
-            && let Some(record) = self.record(package, &built.requires)?
-            && record.asked == asked
-        {
-            return Ok(Requirements { requires: built.requires.clone(), asked, besides: record.besides });
-        }
         let requires = resolution.requires(&wanted)?;
         let besides = if let Some(record) = self.record(package, &requires)? {
             record.besides
         } else {
             let ask = |shop: &Workshop| Ok(shop.requires(&sdist(package, source, &self.path(package)))?);
             let besides = self.with(&requires, ask)?;
-            let record = Record { asked: asked.clone(), besides: besides.clone(), wheel: None };
-            self.save(package, &requires, &record)?;
+            self.save(package, &requires, &Record { besides: besides.clone(), wheel: None })?;
             besides
         };
         if besides.is_empty() {
-            return Ok(Requirements { requires, asked, besides });
+            return Ok((requires, besides));
         }
         wanted.extend(besides.iter().cloned());
-        Ok(Requirements { requires: resolution.requires(&wanted)?, asked, besides })
+        Ok((resolution.requires(&wanted)?, besides))
     }
 
     fn wheel(&self, package: &Package, source: &Source, requires: &[Package]) -> Result<Built, Error> {
@@ -383,7 +382,8 @@ fn demand(sdist: &Package, built: &Built, locked: &BuiltWheel) -> Result<(), Err
         return Ok(());
     }
     let (expected, found) = (locked.sha256.clone(), built.sha256.clone());
-    Err(build::Error::WrongWheel { sdist: sdist.file_name(), expected, found }.into())
+    let (sdist, name) = (sdist.file_name(), sdist.name.clone());
+    Err(build::Error::WrongWheel { sdist, name, expected, found }.into())
 }
 
 fn hashes<'a>(packages: impl IntoIterator<Item = &'a Package>) -> BTreeSet<&'a str> {

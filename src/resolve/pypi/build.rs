@@ -19,6 +19,7 @@ use super::{
     sdist,
 };
 use crate::{
+    causes::printable,
     lock::{Kind, Package},
     spec::{
         Environment, Position,
@@ -73,7 +74,7 @@ impl PypiResolver<'_> {
 }
 
 /// The `pip:` lines that say where packages come from.
-pub fn index_lines(lines: &[PipLine]) -> impl Iterator<Item = &PipLine> {
+fn index_lines(lines: &[PipLine]) -> impl Iterator<Item = &PipLine> {
     let is_one = |item: &PipItem| matches!(item, PipItem::Option { name, .. } if OF_INDEXES.contains(name));
     lines.iter().filter(move |line| is_one(&line.item))
 }
@@ -90,8 +91,9 @@ fn lines(request: &BuildRequest) -> Result<Vec<PipLine>, Error> {
         item,
     };
     let required = |file: &Arc<str>, text: &str, constraint| {
-        let requirement = pip::by_name(text)
-            .map_err(|reason| unbuildable(request.sdist, format!("it asks for `{text}`: {reason}")))?;
+        let requirement = pip::by_name(text).map_err(|reason| {
+            unbuildable(request.sdist, format!("it asks for `{}`: {reason}", printable(text)))
+        })?;
         let item =
             PipItem::Requirement { requirement: Box::new(requirement), hashes: Vec::new(), constraint };
         Ok::<_, Error>(line(file, text, item))

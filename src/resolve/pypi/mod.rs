@@ -40,7 +40,7 @@ use self::{
     session::{Failure, Session},
 };
 pub use self::{
-    build::{BuildRequest, disagreement, index_lines},
+    build::{BuildRequest, disagreement},
     sdist::{BuildSystem, build_system},
 };
 use super::{
@@ -68,7 +68,10 @@ pub fn repack(url: &str, place: &Url, cache: &Path) -> Option<Result<Vec<u8>, St
         return Some(packed.map(|(_, bytes)| bytes).map_err(|failure| match failure {
             git::Failure::NoGit => "it needs git, which is not on PATH".to_owned(),
             git::Failure::NoReference(commit) => format!("the repository has no commit {commit}"),
-            git::Failure::Unreachable(said) | git::Failure::NoTree(said) => said,
+            git::Failure::Unreachable(said) => {
+                format!("{said} (credentials of a repository come from ~/.netrc)")
+            }
+            git::Failure::NoTree(said) => said,
             git::Failure::Fs(error) => crate::causes::chain(&error),
         }));
     }
