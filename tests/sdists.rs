@@ -373,9 +373,9 @@ fn a_build_that_hangs_is_given_up_with_all_it_started() {
                 print('waiting for nothing', flush=True)\ntime.sleep(3600)";
     refused(
         here,
-        "build-timeout: 2\n",
+        "build-timeout: 10\n",
         &[
-            "error: cannot build own-1.0.tar.gz: it was not done after 2 s\n  | waiting for nothing",
+            "error: cannot build own-1.0.tar.gz: it was not done after 10 s\n  | waiting for nothing",
             "hint: if it only needs longer, say so in envlock.yml: `build-timeout: SECONDS`",
         ],
     );
