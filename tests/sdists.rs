@@ -615,6 +615,8 @@ fn a_platform_that_does_not_run_here() {
 fn a_lock_that_does_not_say_which_wheel() {
     let Some(project) = Project::new("", "") else { return };
     project.run(&["convert", "--no-build"]).expect(0);
+    let said = project.place.run(&["check"]).expect(0).stderr;
+    assert!(said.contains("user (linux-64): not built yet, so envlock cannot install them: own"), "{said}");
     let said = project.run(&["install", "--prefix", "env"]).expect(8).stderr;
     assert!(
         said.contains(

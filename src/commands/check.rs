@@ -11,7 +11,7 @@ use crate::{
     error::{Error, ExitCode},
     fs,
     lock::{
-        self, Lock, LockedEnvironment, LockedPlatform, content_hash, diff, fingerprint,
+        self, Kind, Lock, LockedEnvironment, LockedPlatform, Package, content_hash, diff, fingerprint,
         format::{conda_lock, nix},
     },
     printer::Printer,
@@ -51,7 +51,27 @@ pub(super) fn check(arguments: &Check, settings: &Settings, printer: &Printer) -
     for name in locking::left_over(&directory, &lock)? {
         findings.push(format!("{} is of no environment any more", directory.join(name).display()));
     }
+    tell_unbuilt(&lock, printer);
     finish(&findings, arguments.json, printer)
+}
+
+/// Says what cannot be installed, though the lock is what it should be: sdists of which it does not say what they become.
+fn tell_unbuilt(lock: &Lock, printer: &Printer) {
+    for environment in &lock.environments {
+        for (platform, locked) in &environment.platforms {
+            let is_unbuilt = |package: &&Package| package.kind == Kind::Sdist && package.wheel.is_none();
+            let names: Vec<_> =
+                locked.packages.iter().filter(is_unbuilt).map(|it| it.name.as_str()).collect();
+            if !names.is_empty() {
+                printer.note(format_args!(
+                    "{} ({}): not built yet, so envlock cannot install them: {}",
+                    environment.name,
+                    platform.as_str(),
+                    names.join(", ")
+                ));
+            }
+        }
+    }
 }
 
 /// The options that the command line gave when a lock was made.
