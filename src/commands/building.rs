@@ -1,6 +1,6 @@
 //! The wheels of the sdists of a new lock: what `convert` and `update` build, so that nobody else has to decide anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rattler_conda_types::Subdir;
 use tokio::runtime::Runtime;
@@ -14,7 +14,7 @@ use crate::{
     cli::SourceArguments,
     error::Error,
     http::Network,
-    lock::{BuiltWheel, Kind, Lock, LockedEnvironment, LockedPlatform, Package, fingerprint::lock_hash},
+    lock::{BuiltWheel, Kind, Lock, LockedEnvironment, LockedPlatform, Package},
     printer::Printer,
     resolve::{self, BuildRequest, Pins, PypiResolver, PypiSolution, Solution},
     settings::Settings,
@@ -69,40 +69,25 @@ impl Building<'_> {
         builder: &Builder,
         files: &Files,
     ) -> Result<(), Error> {
-        let host = Subdir::current().filter(|_| self.request.builds);
-        let name = environment.name.clone();
-        let here = host.and_then(|host| Some((host, environment.platforms.get(&host)?.clone())));
-        let mut built = Wheels::new();
-        for (platform, locked) in &mut environment.platforms {
-            if sdists(locked).next().is_none() {
-                continue;
-            }
-            if name == RUNTIME {
-                let message = format!("the {RUNTIME} has packages that would have to be built");
-                let hint = "it is what builds run with: ask for wheels there, or for conda packages";
-                return Err(spec::Error::usage(message, hint).into());
-            }
-            if Some(*platform) == host {
-                let tree = tree::Request {
-                    environment: &name,
-                    platform: *platform,
-                    packages: &locked.packages,
-                    variables: &locked.variables,
-                    prefix: USER_PREFIX,
-                    byte_code: false,
-                };
-                let bench = Bench::new(builder, &tree, self.request.inputs.options.clone(), files)?;
-                built = self.build(&name, locked, &bench, self.earlier(draft, &name, *platform))?;
-                for package in &mut locked.packages {
-                    package.wheel = built.get(&package.sha256).cloned().map(Box::new);
-                }
+        let (name, platforms) = (&environment.name, &mut environment.platforms);
+        if name == RUNTIME && platforms.values().flat_map(sdists).next().is_some() {
+            let message = format!("the {RUNTIME} has packages that would have to be built");
+            let hint = "it is what builds run with: ask for wheels there, or for conda packages";
+            return Err(spec::Error::usage(message, hint).into());
+        }
+        let host = Subdir::current().filter(|host| self.request.builds && platforms.contains_key(host));
+        let (mut built, mut python_here) = (Wheels::new(), None);
+        if let Some((host, locked)) = host.and_then(|host| Some((host, platforms.get_mut(&host)?))) {
+            built = self.build((name, host), locked, draft, builder, files)?;
+            python_here = python(locked);
+            for package in &mut locked.packages {
+                package.wheel = built.get(&package.sha256).cloned().map(Box::new);
             }
         }
-        for (platform, locked) in environment.platforms.iter_mut().filter(|(it, _)| Some(**it) != host) {
-            let earlier = self.earlier(draft, &name, *platform);
-            let same_python = here.as_ref().filter(|(_, here)| python(here) == python(locked));
-            let of_here = if same_python.is_some() { &built } else { &Wheels::new() };
-            self.take_over(&name, *platform, locked, of_here, earlier, builder)?;
+        for (platform, locked) in platforms.iter_mut().filter(|(it, _)| Some(**it) != host) {
+            let earlier = self.earlier(draft, name, *platform);
+            let of_here = if python(locked) == python_here { &built } else { &Wheels::new() };
+            self.take_over((name, *platform), locked, of_here, earlier, builder)?;
         }
         Ok(())
     }
@@ -132,20 +117,30 @@ impl Building<'_> {
 
     fn build(
         &self,
-        environment: &str,
+        (environment, platform): (&str, Subdir),
         locked: &LockedPlatform,
-        bench: &Bench,
-        earlier: Option<&LockedPlatform>,
+        draft: &Locked,
+        builder: &Builder,
+        files: &Files,
     ) -> Result<Wheels, Error> {
-        let none = Pins::default();
-        let mut wheels = Wheels::new();
+        let (mut wheels, none) = (Wheels::new(), Pins::default());
+        if sdists(locked).next().is_none() {
+            return Ok(wheels);
+        }
+        let tree = tree::Request {
+            environment,
+            platform,
+            packages: &locked.packages,
+            variables: &locked.variables,
+            prefix: USER_PREFIX,
+            byte_code: false,
+        };
+        let bench = Bench::new(builder, &tree, self.request.inputs.options.clone(), files)?;
+        let earlier = self.earlier(draft, environment, platform);
         for sdist in sdists(locked) {
-            let platform = bench.platform();
             let pins = self.request.pins.get(&build_key(environment, &sdist.name, platform)).unwrap_or(&none);
             let Some(resolved) = self.resolved(environment, platform, sdist, pins) else { continue };
-            // Of what is to be updated, nothing is kept.
-            let locked = wheel_of(earlier, sdist).filter(|_| pins.built.is_some());
-            let wheel = bench.first(sdist, locked, &resolved)?;
+            let wheel = bench.first(sdist, wheel_of(earlier, sdist), &resolved)?;
             wheels.insert(sdist.sha256.clone(), wheel);
         }
         Ok(wheels)
@@ -154,35 +149,14 @@ impl Building<'_> {
     /// What the earlier lock has for a platform, if what builds there is still the same.
     fn earlier(&self, draft: &Locked, environment: &str, platform: Subdir) -> Option<&LockedPlatform> {
         let (earlier, now) = (self.request.earlier.as_ref()?, draft.project.as_ref()?);
-        let hash = |lock: &Lock, name: &str| {
-            let found = lock.environments.iter().find(|it| it.name == name)?;
-            let packages = &found.platforms.get(&platform)?.packages;
-            let conda: Vec<_> = packages.iter().filter(|it| it.kind == Kind::Conda).cloned().collect();
-            Some(lock_hash(&conda))
-        };
-        let is_same = [environment, RUNTIME].iter().all(|name| hash(earlier, name) == hash(now, name));
-        let options = |lock: &Lock| -> BTreeMap<String, String> {
-            let counts =
-                |name: &str| name != "build-timeout" && OF_BUILDS.iter().any(|start| name.starts_with(start));
-            lock.options.clone().into_iter().filter(|(name, _)| counts(name)).collect()
-        };
-        let indexes = |locked: &LockedPlatform| -> Vec<String> {
-            locked.specs.iter().filter(|spec| spec.starts_with("pip: --")).cloned().collect()
-        };
-        let of = |lock: &'_ Lock| -> Option<Vec<String>> {
-            let found = lock.environments.iter().find(|it| it.name == environment)?;
-            found.platforms.get(&platform).map(indexes)
-        };
-        let found = earlier.environments.iter().find(|it| it.name == environment)?;
-        let is_same = is_same && options(earlier) == options(now) && of(earlier) == of(now);
-        found.platforms.get(&platform).filter(|_| is_same)
+        let is_same = Basis::of(earlier, environment, platform) == Basis::of(now, environment, platform);
+        on(earlier, environment, platform).filter(|_| is_same)
     }
 
     /// Wheels for a platform that does not run here: what the earlier lock has, or one that is for any platform.
     fn take_over(
         &self,
-        environment: &str,
-        platform: Subdir,
+        (environment, platform): (&str, Subdir),
         locked: &mut LockedPlatform,
         of_here: &Wheels,
         earlier: Option<&LockedPlatform>,
@@ -190,9 +164,6 @@ impl Building<'_> {
     ) -> Result<(), Error> {
         let none = Pins::default();
         for package in locked.packages.iter_mut().filter(|package| package.kind == Kind::Sdist) {
-            let pins = self.request.pins.get(&build_key(environment, &package.name, platform));
-            // Of what is to be updated, nothing is kept.
-            let kept = wheel_of(earlier, package).filter(|_| pins.is_some_and(|pins| pins.built.is_some()));
             let built_here = of_here.get(&package.sha256).filter(|wheel| is_for_any_platform(wheel));
             let fits = |wheel: &&BuiltWheel| -> Result<bool, Error> {
                 let Some(resolved) = self.resolved(environment, platform, package, &none) else {
@@ -204,7 +175,7 @@ impl Building<'_> {
             };
             let wheel = match built_here {
                 Some(wheel) if fits(&wheel)? => Some(wheel),
-                _ => kept,
+                _ => wheel_of(earlier, package),
             };
             let wheel = wheel.cloned().map(Box::new);
             if wheel.is_none() && self.request.builds {
@@ -219,6 +190,39 @@ impl Building<'_> {
         }
         Ok(())
     }
+}
+
+/// What decides what the sdists of an environment become, besides the sdists and what builds them.
+#[derive(PartialEq, Eq)]
+struct Basis<'a> {
+    /// The conda packages of the environment and of the runtime, by sha256.
+    conda: [BTreeSet<&'a str>; 2],
+    options: BTreeMap<&'a str, &'a str>,
+    /// The lines that say where packages come from.
+    indexes: Vec<&'a str>,
+}
+
+impl<'a> Basis<'a> {
+    fn of(lock: &'a Lock, environment: &str, platform: Subdir) -> Self {
+        let conda = |name: &str| {
+            let packages = on(lock, name, platform).into_iter().flat_map(|locked| &locked.packages);
+            let conda = packages.filter(|package| package.kind == Kind::Conda);
+            conda.map(|package| package.sha256.as_str()).collect()
+        };
+        let counts = |name: &str| name != "build-timeout" && OF_BUILDS.iter().any(|it| name.starts_with(it));
+        let options = lock.options.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let specs = on(lock, environment, platform).into_iter().flat_map(|locked| &locked.specs);
+        Self {
+            conda: [environment, RUNTIME].map(conda),
+            options: options.filter(|(name, _)| counts(name)).collect(),
+            indexes: specs.map(String::as_str).filter(|spec| spec.starts_with("pip: --")).collect(),
+        }
+    }
+}
+
+/// An environment of a lock on one platform.
+fn on<'a>(lock: &'a Lock, environment: &str, platform: Subdir) -> Option<&'a LockedPlatform> {
+    lock.environments.iter().find(|it| it.name == environment)?.platforms.get(&platform)
 }
 
 fn sdists(locked: &LockedPlatform) -> impl Iterator<Item = &Package> {

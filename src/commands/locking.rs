@@ -42,7 +42,7 @@ pub(super) struct Request<'a> {
     pub(super) directory: &'a Path,
     /// What each job begins with, by [`resolve::key`].
     pub(super) pins: BTreeMap<String, Pins>,
-    /// The lock that is replaced, unless nothing of it is to stay.
+    /// The lock that is replaced, unless nothing of it is to stay; without the wheels of sdists that are built anew.
     pub(super) earlier: Option<Lock>,
     /// Whether sdists are built.
     pub(super) builds: bool,
@@ -78,11 +78,7 @@ pub(super) fn resolve(
     let input_hash = fingerprint::input_hash(inputs);
     let frozen = if request.frozen { Some(recorded(settings, &input_hash)?) } else { None };
     if let Some(frozen) = &frozen {
-        let locked = std::mem::replace(&mut request.pins, frozen.answers.clone());
-        // What sdists became is nothing that metadata could say.
-        for (key, pins) in locked.into_iter().filter(|(_, pins)| pins.built.is_some()) {
-            request.pins.entry(key).or_default().built = pins.built;
-        }
+        request.pins.clone_from(&frozen.answers);
     }
     let cache_only = request.offline || request.frozen;
 
@@ -201,8 +197,7 @@ pub(super) fn pins(lock: &Lock) -> BTreeMap<String, Pins> {
     let pins = platforms.flat_map(|(name, platform, locked)| {
         let own = (resolve::key(name, platform), Pins::of(&locked.packages, locked.specs.clone()));
         let built = locked.packages.iter().filter_map(move |package| {
-            let wheel = package.wheel.as_deref()?;
-            let pins = Pins { built: Some(wheel.clone()), ..Pins::of(&wheel.requires, Vec::new()) };
+            let pins = Pins::of(&package.wheel.as_ref()?.requires, Vec::new());
             Some((build_key(name, &package.name, platform), pins))
         });
         std::iter::once(own).chain(built)
@@ -214,11 +209,6 @@ pub(super) fn pins(lock: &Lock) -> BTreeMap<String, Pins> {
 pub(super) fn build_key(environment: &str, sdist: &str, platform: Subdir) -> String {
     // No environment has a slash in its name.
     resolve::key(&format!("{environment}/build/{sdist}"), platform)
-}
-
-/// Whether a key is that of what builds an sdist.
-pub(super) fn is_build_of(key: &str, sdist: &str) -> bool {
-    key.contains(&format!("/build/{sdist}/"))
 }
 
 /// What was written, for programs.

@@ -51,7 +51,7 @@ pub(super) fn update(arguments: &Update, settings: &Settings, printer: &Printer)
         frozen: false,
         directory: &directory,
         pins: pins(&before, arguments)?,
-        earlier: Some(before.clone()),
+        earlier: (!named.is_empty()).then(|| without_wheels(&before, &named)),
         builds: !arguments.no_build,
     };
     let draft = locking::resolve(request, settings, printer)?;
@@ -101,18 +101,12 @@ fn pins(before: &Lock, arguments: &Update) -> Result<BTreeMap<String, Pins>, Err
     for name in &arguments.packages {
         let wanted = normalised(name);
         let mut is_known = false;
-        for (key, pins) in &mut pins {
-            if locking::is_build_of(key, &wanted) {
-                pins.built = None;
-            }
+        for pins in pins.values_mut() {
             let (updated, kept) =
                 std::mem::take(&mut pins.kept).into_iter().partition(|pin| normalised(&pin.name) == wanted);
             pins.kept = kept;
             let updated: Vec<crate::resolve::Pin> = updated;
             is_known |= !updated.is_empty();
-            if !updated.is_empty() {
-                pins.built = None;
-            }
             if let Some(version) = &arguments.to {
                 pins.demanded.extend(updated.into_iter().map(|pin| Demand {
                     pypi: pin.pypi,
@@ -134,4 +128,16 @@ fn pins(before: &Lock, arguments: &Update) -> Result<BTreeMap<String, Pins>, Err
         }
     }
     Ok(pins)
+}
+
+/// A lock without the wheels of sdists that are to be updated, or that something to be updated builds.
+fn without_wheels(before: &Lock, named: &BTreeSet<String>) -> Lock {
+    let mut lock = before.clone();
+    let platforms = lock.environments.iter_mut().flat_map(|environment| environment.platforms.values_mut());
+    for package in platforms.flat_map(|locked| &mut locked.packages) {
+        if package.artifacts().any(|it| named.contains(&normalised(&it.name))) {
+            package.wheel = None;
+        }
+    }
+    lock
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::lock::{BuiltWheel, Kind, Package};
+use crate::lock::{Kind, Package};
 
 /// What a job begins with; nothing is a resolution from scratch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -13,9 +13,6 @@ pub struct Pins {
     pub specs: Vec<String>,
     /// What has to have a certain version.
     pub demanded: Vec<Demand>,
-    /// Of the build of an sdist: what it is locked to become.
-    #[serde(skip)]
-    pub built: Option<BuiltWheel>,
 }
 
 /// A package of an earlier answer.
@@ -65,7 +62,7 @@ impl Pins {
             url: package.url.clone(),
             sha256: package.sha256.clone(),
         };
-        Self { kept: packages.iter().map(pin).collect(), specs, ..Self::default() }
+        Self { kept: packages.iter().map(pin).collect(), specs, demanded: Vec::new() }
     }
 
     /// Those of one kind.
