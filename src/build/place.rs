@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use hakoniwa::{Container, MountOptions, Namespace, Rlimit, Runctl, Stdio};
+use hakoniwa::{Container, ExitStatus, MountOptions, Namespace, Rlimit, Runctl, Stdio};
 use rustix::process::{Resource, getrlimit};
 
 use super::{EPOCH, Error, Sdist, Workshop};
@@ -92,17 +92,9 @@ impl Place<'_> {
         if status.success() {
             return Ok(());
         }
-        // Only before it ran anything of a stranger's does it say so itself.
         let early = String::from_utf8_lossy(&early);
-        let told = early.strip_prefix(NOT_BEGUN_SAYS).and_then(|told| told.lines().next());
-        if status.code == NOT_BEGUN && (status.exit_code.is_none() || told.is_some()) {
-            let reason = told.unwrap_or(&status.reason);
-            // Of a system call that failed, its arguments tell nobody anything.
-            let reason = match (reason.split_once('('), reason.rsplit_once(" => ")) {
-                (Some((call, _)), Some((_, why))) => format!("{call}: {why}"),
-                _ => reason.to_owned(),
-            };
-            return Err(Error::Isolation { reason: printable(&reason) });
+        if let Some(reason) = not_begun(&status, &early) {
+            return Err(Error::Isolation { reason });
         }
         let log = self.out.join("log");
         let mut said = early.into_owned();
@@ -226,6 +218,20 @@ impl Place<'_> {
         }
         variables
     }
+}
+
+/// Why the container could not even begin, if it was so. Only before it ran anything of a stranger's does it say so itself.
+fn not_begun(status: &ExitStatus, early: &str) -> Option<String> {
+    let told = early.strip_prefix(NOT_BEGUN_SAYS).and_then(|told| told.lines().next());
+    if status.code != NOT_BEGUN || status.exit_code.is_some() && told.is_none() {
+        return None;
+    }
+    let reason = told.unwrap_or(&status.reason);
+    // Of a system call that failed, its arguments tell nobody anything.
+    Some(match (reason.split_once('('), reason.rsplit_once(" => ")) {
+        (Some((call, _)), Some((_, why))) => printable(&format!("{call}: {why}")),
+        _ => printable(reason),
+    })
 }
 
 /// Whether a library is a part of glibc.

@@ -1,10 +1,10 @@
-//! `envlock install`, `envlock verify` and `envlock run`.
+//! `envlock install`, `envlock verify`, `envlock run` and `envlock wheel`.
 
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::Args;
 
-use super::SourceArguments;
+use super::{Choice, SourceArguments};
 
 /// A tree: a lock, which part of it, and a place.
 #[derive(Args, Debug)]
@@ -104,15 +104,9 @@ pub struct Wheel {
     /// The package that is locked as an sdist
     #[arg(value_name = "PACKAGE")]
     pub package: String,
-    /// A conda-lock.yml, an envlock.nix, or a directory with them
-    #[arg(long, value_name = "LOCK", default_value = ".")]
-    pub lock: PathBuf,
-    /// Which environment of the lock [default: the user environment]
-    #[arg(long, short, value_name = "NAME")]
-    pub environment: Option<String>,
-    /// Which platform of the lock [default: this machine's]
-    #[arg(long, short, value_name = "P")]
-    pub platform: Option<String>,
+    /// Which environment of which lock.
+    #[command(flatten)]
+    pub choice: Choice,
     /// Where to write it [default: under its own name, here]
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,

@@ -17,18 +17,20 @@ use crate::{
     settings::Settings,
     spec::{self, name_map::normalised},
     store::{self, Files},
+    tree,
 };
 
 /// Runs the command.
 pub(super) fn wheel(arguments: &Wheel, settings: &Settings, printer: &Printer) -> Result<ExitCode, Error> {
-    let locked = Locked::load(&arguments.lock)?;
-    let chosen = locked.choose(arguments.environment.as_deref(), arguments.platform.as_deref())?;
+    let choice = &arguments.choice;
+    let locked = Locked::load(&choice.lock)?;
+    let chosen = locked.choose(choice.environment.as_deref(), choice.platform.as_deref())?;
     let name = normalised(&arguments.package);
-    let mut sdists = chosen.packages.iter().filter(|package| package.kind == Kind::Sdist);
-    let Some(package) = sdists.clone().find(|package| normalised(&package.name) == name) else {
+    let sdists: Vec<_> = chosen.packages.iter().filter(|package| package.kind == Kind::Sdist).collect();
+    let Some(package) = sdists.iter().find(|package| normalised(&package.name) == name) else {
         let message =
             format!("the {} environment has no sdist of `{}`", chosen.environment, arguments.package);
-        let known: Vec<_> = sdists.by_ref().map(|package| package.name.as_str()).collect();
+        let known: Vec<_> = sdists.iter().map(|package| package.name.as_str()).collect();
         let hint = if known.is_empty() {
             "nothing in it has to be built".to_owned()
         } else {
@@ -36,7 +38,7 @@ pub(super) fn wheel(arguments: &Wheel, settings: &Settings, printer: &Printer) -
         };
         return Err(spec::Error::usage(message, hint).into());
     };
-    let wheel = crate::tree::built_wheel(package)?;
+    let wheel = tree::built_wheel(package)?;
     let files = Files::open(&settings.cache)?;
     let builder = Builder::new(&locked, &arguments.source, settings, printer)?;
     builder.ensure_wheels(&request(&chosen, USER_PREFIX, false), &files, &|it| it.name == package.name)?;

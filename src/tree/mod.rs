@@ -34,11 +34,12 @@ pub use error::Error;
 pub use manifest::{Entries, Entry, Manifest, TREE_FORMAT, digest_entry};
 pub use path::TreePath;
 pub use prune::prune;
+pub use unpack::built_wheel;
 pub use verify::{Differences, differences, is_unchanged};
 
 use crate::{
     fs,
-    lock::{BuiltWheel, Kind, Package, fingerprint},
+    lock::{Kind, Package, fingerprint},
     store::Files,
 };
 use unpack::{About, Unpacked};
@@ -350,11 +351,6 @@ pub fn parents<'a>(paths: impl IntoIterator<Item = &'a String>) -> BTreeSet<Stri
         }
     }
     parents
-}
-
-/// The wheel that an sdist becomes.
-pub fn built_wheel(sdist: &Package) -> Result<&BuiltWheel, Error> {
-    unpack::built_wheel(sdist)
 }
 
 /// Whether every package can be installed; said before anything is fetched.

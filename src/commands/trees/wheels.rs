@@ -11,7 +11,6 @@ use std::{
 
 use rattler_conda_types::Subdir;
 use serde::{Deserialize, Serialize};
-use url::Url;
 
 use super::{Builder, Place, RUNTIME_PREFIX, USER_PREFIX, can_run, request};
 use crate::{
@@ -249,17 +248,8 @@ impl<'a> Bench<'a> {
 
     /// Puts a wheel into the store.
     fn keep(&self, built: &Built) -> Result<(), Error> {
-        let unnamed = |()| fs::Error::read(&built.path)(std::io::ErrorKind::InvalidFilename.into());
-        let from = Url::from_file_path(&built.path).map_err(unnamed)?;
-        let url = from.to_string();
-        let wanted = Wanted { url, from, sha256: built.sha256.clone(), size: Some(built.size) };
-        self.builder.fetch_wanted(&[wanted])?;
+        self.builder.fetcher.keep(&fs::read_bytes(&built.path)?)?;
         Ok(())
-    }
-
-    /// The platform that is built for.
-    pub(in crate::commands) fn platform(&self) -> Subdir {
-        self.request.platform
     }
 
     fn path(&self, package: &Package) -> PathBuf {
@@ -332,13 +322,12 @@ impl<'a> Bench<'a> {
     }
 
     fn runtime(&self) -> Result<Option<&Made>, Error> {
-        if self.runtime.get().is_none() {
-            let runtime = self.builder.locked.runtime(self.request.platform);
-            let made =
-                runtime.map(|runtime| self.make(&request(&runtime, RUNTIME_PREFIX, false))).transpose()?;
-            return Ok(self.runtime.get_or_init(|| made).as_ref());
+        if let Some(made) = self.runtime.get() {
+            return Ok(made.as_ref());
         }
-        Ok(self.runtime.get().and_then(Option::as_ref))
+        let runtime = self.builder.locked.runtime(self.request.platform);
+        let made = runtime.map(|runtime| self.make(&request(&runtime, RUNTIME_PREFIX, false))).transpose()?;
+        Ok(self.runtime.get_or_init(|| made).as_ref())
     }
 
     fn make(&self, request: &Request) -> Result<Made, Error> {

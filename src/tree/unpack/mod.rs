@@ -139,7 +139,8 @@ pub(super) fn artifact(package: &Package) -> Result<(&str, Kind), Error> {
     }
 }
 
-pub(super) fn built_wheel(sdist: &Package) -> Result<&BuiltWheel, Error> {
+/// The wheel that an sdist becomes.
+pub fn built_wheel(sdist: &Package) -> Result<&BuiltWheel, Error> {
     sdist.wheel.as_deref().ok_or_else(|| Error::Unsupported {
         what: sdist.file_name(),
         reason: "it is an sdist, and the lock does not say which wheel it becomes".to_owned(),
