@@ -1,7 +1,7 @@
 # Locked by envlock; do not edit. To lock anew after a change: envlock convert
 {
   formatVersion = 1;
-  inputHash = "c61cf236789bd5b6025349f9ac8852657cd99955bbc2852581c9720e5f6ae6fc";
+  inputHash = "03362275675276ec0ef2912bccc7aec5114b0680bf37b109b2b19e630be05c62";
   options = { };
   overridden = [ ];
   files = {

@@ -45,6 +45,9 @@ let
   # A role's service that NixOS' own Redis takes the place of.
   broker = role.services.${cfg.redis.service} or { ports = [ ]; };
 
+  # Services whose work something else does.
+  without = cfg.without ++ lib.optional cfg.redis.enable cfg.redis.service;
+
   services = removeAttrs (
     role.services
     // lib.optionalAttrs role.publishes {
@@ -54,7 +57,10 @@ let
         stopTimeout = 60;
       };
     }
-  ) (cfg.without ++ lib.optional cfg.redis.enable cfg.redis.service);
+  ) without;
+
+  # What one leaves here has ended well since the machine was switched on.
+  done = "/run/envlock-done";
 
   # To a unit `%` begins a specifier.
   plain = builtins.replaceStrings [ "%" ] [ "%%" ];
@@ -81,15 +87,30 @@ let
     description = "${name} of the ${cfg.role} role";
     wantedBy = [ "multi-user.target" ];
     wants = [ "network-online.target" ];
-    after = [ "network-online.target" ];
+    # `start` waits until these do their work; when the machine stops, they stop last.
+    after = [
+      "network-online.target"
+    ]
+    ++ map (name: "envlock-${name}.service") (service.after or [ ])
+    ++ lib.optional cfg.redis.enable "redis-envlock.service";
     # One that cannot start is to be seen as failed, and not only as about to start.
     startLimitIntervalSec = 60;
     startLimitBurst = 10;
     environment =
       lib.mapAttrs (_: value: lib.mkForce (plain value)) cfg.environment
-      // lib.mapAttrs' (secret: _: lib.nameValuePair "${secret}_FILE" "%d/${secret}") cfg.secretFiles;
+      // lib.mapAttrs' (secret: _: lib.nameValuePair "${secret}_FILE" "%d/${secret}") cfg.secretFiles
+      // {
+        ENVLOCK_DONE = done;
+        ENVLOCK_WITHOUT = toString without;
+      };
     serviceConfig =
       life
+      // lib.optionalAttrs (service.once or false) {
+        Type = "oneshot";
+        RemainAfterExit = true;
+        Restart = "on-failure";
+      }
+      // lib.optionalAttrs (service ? stopSignal) { KillSignal = "SIG${service.stopSignal}"; }
       // {
         ExecStart = "/opt/envlock/role/bin/envlock-node start ${name}";
         # It may have tasks to end.
@@ -130,7 +151,11 @@ let
 
     TemporaryFileSystem = "/opt/envlock";
     BindReadOnlyPaths = places;
-    ReadWritePaths = [ cfg.directory ] ++ volumes;
+    ReadWritePaths = [
+      cfg.directory
+      done
+    ]
+    ++ volumes;
     ProtectSystem = "strict";
     ProtectHome = "tmpfs";
     BindPaths = lib.filter isHidden ([ cfg.directory ] ++ volumes);
@@ -216,7 +241,7 @@ in
 
     systemd.tmpfiles.rules = map (
       directory: "d ${directory} 0750 ${role.user.name} ${role.user.name}"
-    ) (lib.unique ([ cfg.directory ] ++ volumes));
+    ) (lib.unique ([ cfg.directory done ] ++ volumes));
     systemd.services =
       lib.mapAttrs' (name: service: lib.nameValuePair "envlock-${name}" (unit name service)) services
       # NixOS leaves it away when it has ended.

@@ -10,7 +10,7 @@ use std::{
 use serde::Serialize;
 
 use super::{HEALTH_INTERVAL, HEALTH_RETRIES, HEALTH_START_PERIOD, HEALTH_TIMEOUT, command, services};
-use crate::spec::project::{Readiness, Role};
+use crate::spec::project::{Readiness, Role, Service, StopSignal};
 
 #[derive(Serialize)]
 struct File<'a> {
@@ -27,17 +27,29 @@ struct Container<'a> {
     image: String,
     command: [&'a str; 1],
     networks: BTreeMap<&'static str, Network<'a>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    environment: BTreeMap<&'a str, String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     expose: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     volumes: Vec<Mount>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     secrets: &'a [String],
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    depends_on: BTreeMap<String, Condition>,
     healthcheck: HealthCheck,
     read_only: bool,
     tmpfs: [&'static str; 1],
     restart: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stop_signal: Option<String>,
     stop_grace_period: String,
+}
+
+/// What must be so of another service.
+#[derive(Serialize)]
+struct Condition {
+    condition: &'static str,
 }
 
 /// A volume or a path of the host, in the long form: no character of a path means anything in it but `$`.
@@ -82,6 +94,14 @@ pub fn render(
     let names: Vec<&str> = tables.iter().flat_map(|(_, _, table)| table.keys().copied()).collect();
     let twice: BTreeSet<&str> = names.into_iter().filter(|name| !seen.insert(*name)).collect();
 
+    // The container of a service that some role names, its own or another one's.
+    let host = |role: &str, service: &str| {
+        let has = |(_, _, table): &&(&String, &Role, BTreeMap<_, _>)| table.contains_key(service);
+        let own = tables.iter().filter(|(name, _, _)| *name == role).find(has);
+        let (role, _, _) = own.or_else(|| tables.iter().find(has))?;
+        Some(if twice.contains(service) { format!("{role}-{service}") } else { service.to_owned() })
+    };
+
     let mut file = File {
         services: BTreeMap::new(),
         networks: BTreeMap::from([("cluster", Options::new())]),
@@ -91,9 +111,10 @@ pub fn render(
     for (role_name, role, table) in &tables {
         // Who looks for the role finds the service that listens, where there is just one.
         let listening = table.values().filter(|service| !service.ports.is_empty()).count();
+        let name_of =
+            |name: &str| if twice.contains(name) { format!("{role_name}-{name}") } else { name.to_owned() };
         for (name, service) in table {
-            let own_name =
-                if twice.contains(name) { format!("{role_name}-{name}") } else { (*name).to_owned() };
+            let own_name = name_of(name);
             let answers = listening == 1 && !service.ports.is_empty() && own_name != **role_name;
             let mut volumes: Vec<Mount> = Vec::new();
             for path in role.volumes.iter().chain(&service.volumes) {
@@ -118,13 +139,25 @@ pub fn render(
                     "cluster",
                     Network { aliases: if answers { vec![role_name.as_str()] } else { Vec::new() } },
                 )]),
+                environment: role
+                    .hosts
+                    .iter()
+                    .filter_map(|(variable, service)| Some((variable.as_str(), host(role_name, service)?)))
+                    .collect(),
                 expose: service.ports.iter().map(ToString::to_string).collect(),
                 volumes,
                 secrets: &role.secrets,
+                depends_on: service
+                    .after
+                    .iter()
+                    .filter_map(|other| Some((name_of(other), condition(table.get(other.as_str())?))))
+                    .collect(),
                 healthcheck: health_check(service.readiness.as_ref()),
                 read_only: true,
                 tmpfs: ["/tmp"],
-                restart: "unless-stopped",
+                restart: if service.once { "on-failure" } else { "unless-stopped" },
+                stop_signal: (service.stop_signal != StopSignal::default())
+                    .then(|| format!("SIG{}", service.stop_signal.name())),
                 stop_grace_period: format!("{}s", service.stop_timeout),
             };
             if file.services.insert(own_name.clone(), container).is_some() {
@@ -136,6 +169,18 @@ pub fn render(
     Ok(format!(
         "# Rendered by envlock; after a change of envlock.yml: envlock convert && envlock render compose\n{text}"
     ))
+}
+
+/// When a service does its work, for those that come after it.
+fn condition(service: &Service) -> Condition {
+    let condition = if service.once {
+        "service_completed_successfully"
+    } else if service.readiness.is_some() {
+        "service_healthy"
+    } else {
+        "service_started"
+    };
+    Condition { condition }
 }
 
 /// Compose replaces variables everywhere; here it shall not.

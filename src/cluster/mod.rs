@@ -3,6 +3,7 @@
 //! Guarantees: the same role gives the same files, whatever is in the environments. It starts nothing and knows no
 //! secret: values of secrets come at run time.
 
+pub mod airflow;
 pub mod compose;
 pub mod defaults;
 mod supervisor;
@@ -35,12 +36,17 @@ pub const HEALTH_RETRIES: u32 = 3;
 pub const PROGRAM: &str = "bin/envlock-node";
 
 /// The programs that start, guard and watch services, by path below [`ROLE_DIRECTORY`].
-const PROGRAMS: [(&str, &str); 8] = [
+const PROGRAMS: [(&str, &str); 13] = [
     ("__main__.py", include_str!("node/__main__.py")),
     ("envlock_node/__init__.py", include_str!("node/envlock_node/__init__.py")),
+    ("envlock_node/answer.py", include_str!("node/envlock_node/answer.py")),
+    ("envlock_node/dags.py", include_str!("node/envlock_node/dags.py")),
+    ("envlock_node/database.py", include_str!("node/envlock_node/database.py")),
     ("envlock_node/fatal.py", include_str!("node/envlock_node/fatal.py")),
     ("envlock_node/guard.py", include_str!("node/envlock_node/guard.py")),
     ("envlock_node/health.py", include_str!("node/envlock_node/health.py")),
+    ("envlock_node/order.py", include_str!("node/envlock_node/order.py")),
+    ("envlock_node/secret.py", include_str!("node/envlock_node/secret.py")),
     ("envlock_node/start.py", include_str!("node/envlock_node/start.py")),
     ("envlock_node/supervise.py", include_str!("node/envlock_node/supervise.py")),
     ("envlock_node/table.py", include_str!("node/envlock_node/table.py")),
@@ -107,6 +113,8 @@ pub fn files(
         "cluster": cluster.map(|cluster| json!({ "name": cluster.name, "broker": cluster.broker })),
         "environment": variables,
         "secrets": role.secrets,
+        "makes": role.makes,
+        "derives": role.derives.iter().map(|(name, it)| (name.clone(), json!({ "from": it.from, "base64": it.base64 }))).collect::<serde_json::Map<_, _>>(),
         "services": services.iter().map(|(name, it)| ((*name).to_owned(), service(it))).collect::<serde_json::Map<_, _>>(),
         "supervisor": supervised.map(|supervisord| [supervisord, "--configuration", &format!("{ROLE_DIRECTORY}/supervisord.conf")].map(str::to_owned)),
     });
@@ -124,7 +132,10 @@ fn service(service: &Service) -> Value {
     json!({
         "command": service.command,
         "environment": service.environment,
+        "files": service.files,
         "guard": service.guard,
+        "after": service.after,
+        "once": service.once,
         "readiness": readiness,
     })
 }

@@ -19,13 +19,15 @@ pub(super) fn configuration(services: &BTreeMap<&str, Cow<Service>>) -> String {
         "[supervisord]\nnodaemon=true\nlogfile=/dev/null\nlogfile_maxbytes=0\npidfile=/tmp/supervisord.pid\n",
     );
     for (name, service) in services {
-        // killasgroup: what a service has started does not outlive it. autorestart: it is to run for ever, so
-        // ending well is no reason to stay away.
+        // What runs once has `start` to try again, and has ended well then. Another one is to run for ever, so ending
+        // well is no reason to stay away. killasgroup: what a service has started does not outlive it.
+        let (restarts, seconds) = if service.once { ("false", 0) } else { ("true", START_SECONDS) };
         let _ = write!(
             text,
-            "\n[program:{name}]\ncommand={} {name}\nautorestart=true\nstartsecs={START_SECONDS}\nstopwaitsecs={}\n\
-             killasgroup=true\n{}{}",
+            "\n[program:{name}]\ncommand={} {name}\nautorestart={restarts}\nstartsecs={seconds}\nstopsignal={}\n\
+             stopwaitsecs={}\nkillasgroup=true\n{}{}",
             command("start").join(" "),
+            service.stop_signal.name(),
             service.stop_timeout,
             stream("stdout", 1),
             stream("stderr", 2),

@@ -5,7 +5,7 @@ use std::path::Path;
 use rattler_conda_types::Subdir;
 use serde_json::json;
 
-use super::{locked::Locked, locking};
+use super::{expansion::expand, locked::Locked, locking};
 use crate::{
     cli::Check,
     error::{Error, ExitCode},
@@ -40,8 +40,12 @@ pub(super) fn check(arguments: &Check, settings: &Settings, printer: &Printer) -
     };
 
     let mut findings = Vec::new();
-    current(&inputs, &lock, &mut findings);
-    if findings.is_empty() && !nix::says(&text, &as_it_should_be(&inputs, &lock)) {
+    let wanted = as_it_should_be(&inputs, &lock)?;
+    current(&inputs, &lock, &wanted, &mut findings);
+    if findings.is_empty() && inputs.airflow.is_some() && wanted.roles != lock.roles {
+        findings.push("the services of Airflow are others in this version of envlock".to_owned());
+    }
+    if findings.is_empty() && !nix::says(&text, &wanted) {
         findings.push(format!("{} was edited: it does not say what its sources do", nix_path.display()));
     }
     for environment in &inputs.environments {
@@ -103,23 +107,24 @@ pub(super) fn warn_if_stale(locked: &Locked, settings: &Settings, printer: &Prin
 }
 
 /// The lock with its own packages, and everything else as the inputs say it.
-fn as_it_should_be(inputs: &Inputs, lock: &Lock) -> Lock {
+fn as_it_should_be(inputs: &Inputs, lock: &Lock) -> Result<Lock, Error> {
     let mut wanted = lock.clone();
     wanted.input_hash = fingerprint::input_hash(inputs);
     wanted.options = inputs.options.entries();
-    wanted.cluster.clone_from(&inputs.cluster);
-    wanted.roles.clone_from(&inputs.roles);
+    (wanted.cluster, wanted.roles) = expand(inputs, &lock.environments)?;
+    // Which file a role names is seen by its environment.
+    wanted.roles.values_mut().for_each(|role| role.system = None);
     for (environment, spec) in wanted.environments.iter_mut().zip(&inputs.environments) {
         for (locked, read) in environment.platforms.values_mut().zip(spec.platforms.values()) {
             locked.specs = lock::stated_specs(read);
             locked.variables.clone_from(&read.variables);
         }
     }
-    wanted
+    Ok(wanted)
 }
 
 /// Finds what changed in the inputs since the lock was made.
-fn current(inputs: &Inputs, lock: &Lock, findings: &mut Vec<String>) {
+fn current(inputs: &Inputs, lock: &Lock, wanted: &Lock, findings: &mut Vec<String>) {
     if fingerprint::input_hash(inputs) == lock.input_hash {
         return;
     }
@@ -163,11 +168,10 @@ fn current(inputs: &Inputs, lock: &Lock, findings: &mut Vec<String>) {
             findings.push(format!("option {name} is {} and was {} when locked", text(now), text(then)));
         }
     }
-    let roles = |role: &spec::project::Role| spec::project::Role { system: None, ..role.clone() };
-    if inputs.roles.iter().map(|(name, role)| (name.clone(), roles(role))).ne(lock.roles.clone()) {
+    if wanted.roles != lock.roles {
         findings.push("the roles of the project file changed".to_owned());
     }
-    if inputs.cluster != lock.cluster {
+    if wanted.cluster != lock.cluster {
         findings.push("the cluster of the project file changed".to_owned());
     }
     if findings.len() == before {

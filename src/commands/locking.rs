@@ -8,7 +8,7 @@ use std::{
 use rattler_conda_types::Subdir;
 use serde_json::json;
 
-use super::building::Building;
+use super::{building::Building, expansion::expand};
 use crate::{
     error::Error,
     fs,
@@ -126,7 +126,7 @@ pub(super) fn resolve(
     })?;
     report(&solved, &packages, printer);
 
-    let mut lock = assemble(inputs, request.stated, input_hash, &solved, packages, settings, directory);
+    let mut lock = assemble(inputs, request.stated, input_hash, &solved, packages, settings, directory)?;
     let building = Building {
         request: &request,
         solved: &solved,
@@ -355,8 +355,8 @@ fn assemble(
     mut packages: BTreeMap<String, Vec<Package>>,
     settings: &Settings,
     directory: &Path,
-) -> Lock {
-    let environments = inputs
+) -> Result<Lock, Error> {
+    let environments: Vec<_> = inputs
         .environments
         .iter()
         .map(|environment| {
@@ -404,15 +404,16 @@ fn assemble(
         })
         .collect();
     let overridden = stated.entries().into_keys().collect();
-    Lock {
+    let (cluster, roles) = expand(inputs, &environments)?;
+    Ok(Lock {
         input_hash,
         options: inputs.options.entries(),
         overridden,
         files: BTreeMap::new(),
         environments,
-        cluster: inputs.cluster.clone(),
-        roles: inputs.roles.clone(),
-    }
+        cluster,
+        roles,
+    })
 }
 
 /// The channels of an environment over all platforms, in their order. Those that only stand in front

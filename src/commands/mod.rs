@@ -6,6 +6,7 @@ mod cache;
 mod check;
 mod convert;
 mod diff;
+mod expansion;
 mod export;
 mod fetch;
 mod generate;

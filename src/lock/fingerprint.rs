@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
-use super::model::Package;
+use super::{format::nix, model::Package};
 use crate::spec::Inputs;
 
 /// sha256 over the sorted list (kind, name, version, file name, sha256), as 64 hex digits.
@@ -39,8 +39,13 @@ pub fn input_hash(inputs: &Inputs) -> String {
     if let Some(cluster) = &inputs.cluster {
         let _ = writeln!(text, "cluster {cluster:?}");
     }
+    if let Some(airflow) = &inputs.airflow {
+        let _ = writeln!(text, "airflow {airflow:?}");
+    }
     for (name, role) in &inputs.roles {
-        let _ = writeln!(text, "role {name:?} {role:?}");
+        // As the lock writes it, which says nothing of what a role does not have.
+        let (stated, part) = (nix::role_text(role), role.airflow);
+        let _ = writeln!(text, "role {name:?} {:?} {part:?} {stated:?}", role.system);
     }
     for environment in &inputs.environments {
         let _ = writeln!(text, "environment {:?}", environment.name);

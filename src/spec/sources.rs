@@ -17,7 +17,7 @@ use super::{
     environment,
     name_map::{self, NameMap},
     options::Options,
-    project::{self, Cluster, Project, Role},
+    project::{self, Airflow, Cluster, Project, Role},
 };
 use crate::fs;
 
@@ -28,6 +28,8 @@ pub struct Inputs {
     pub environments: Vec<EnvSpec>,
     /// What the project file says of the cluster.
     pub cluster: Option<Cluster>,
+    /// What of Airflow's own cluster is different from the usual, if roles are parts of one.
+    pub airflow: Option<Airflow>,
     /// The roles of the project file.
     pub roles: BTreeMap<String, Role>,
     /// The options that hold: the command line's, else the project file's.
@@ -101,8 +103,8 @@ pub fn load(
             notes.push(note.clone());
         }
     }
-    let Project { cluster, roles, .. } = project;
-    Ok(Inputs { environments, cluster, roles, options, alias, name_map, directory: base, notes })
+    let Project { cluster, airflow, roles, .. } = project;
+    Ok(Inputs { environments, cluster, airflow, roles, options, alias, name_map, directory: base, notes })
 }
 
 /// What an environment file is called where nobody says.

@@ -15,13 +15,13 @@ from unittest import mock
 NODE = pathlib.Path(__file__).resolve().parents[2] / "src/cluster/node"
 sys.path.insert(0, str(NODE))
 
-from envlock_node import fatal, guard, health, start, supervise, table  # noqa: E402
+from envlock_node import fatal, guard, health, order, start, supervise, table  # noqa: E402
 
 
 def a_table(**changes):
     """A table of one service."""
-    service = {"command": ["x", "${A}"], "environment": {}, "guard": False, "readiness": {}}
-    whole = {"cluster": None, "environment": {}, "secrets": [], "services": {"x": service}, "supervisor": None}
+    service = {"command": ["x", "${A}"], "environment": {}, "guard": False, "files": {}, "once": False, "after": [], "readiness": {}}
+    whole = {"cluster": None, "environment": {}, "secrets": [], "services": {"x": service}, "supervisor": None, "makes": {}, "derives": {}}
     whole.update(changes)
     return whole
 
@@ -165,6 +165,95 @@ class Supervision(unittest.TestCase):
         self.assertIn("this node ends", err)
 
 
+class Order(unittest.TestCase):
+    """What comes after what, and what is done once."""
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.done = directory.name
+        environ = mock.patch.dict(os.environ, ENVLOCK_DONE=self.done)
+        environ.start()
+        self.addCleanup(environ.stop)
+
+    def once(self, script, **environ):
+        """Runs a script as a service that runs once, in a process of its own; its exit code and what was said."""
+        code = "import os, sys; from unittest import mock; sys.path.insert(0, %r); from envlock_node import order; order.time = mock.Mock(); " % str(
+            NODE
+        )
+        code += "sys.exit(order.once('x', [sys.executable, '-c', sys.argv[1]], dict(os.environ)))"
+        words = [sys.executable, "-B", "-c", code, script]
+        ran = subprocess.run(words, stderr=subprocess.PIPE, env=dict(os.environ, **environ), timeout=60)
+        return ran.returncode, ran.stderr.decode()
+
+    def test_what_has_ended_well_leaves_a_mark(self):
+        mark = pathlib.Path(self.done, "x")
+        mark.touch()
+        code, said = self.once("import os, sys; sys.exit(os.path.exists(%r))" % str(mark))
+        self.assertEqual((code, said, mark.exists()), (0, "", True))
+
+    def test_it_is_tried_again_and_then_ends_the_node(self):
+        count = pathlib.Path(self.done, "count")
+        script = "import sys; open(%r, 'a').write('x'); sys.exit(3)" % str(count)
+        with subprocess.Popen(["sleep", "60"]) as supervisor:
+            code, said = self.once(script, ENVLOCK_SUPERVISED_BY=str(supervisor.pid))
+            self.assertEqual(supervisor.wait(10), -signal.SIGUSR1)
+        self.assertEqual((code, count.read_text()), (3, "xxxx"))
+        self.assertIn("envlock: x ended with 3, and is tried again\n", said)
+        self.assertIn("envlock: service x gave up\n", said)
+        self.assertFalse(pathlib.Path(self.done, "x").exists())
+        # Alone in its container it is the engine that tries again.
+        count.unlink()
+        self.assertEqual((self.once(script, ENVLOCK_DONE="")[0], count.read_text()), (3, "x"))
+
+    def test_a_second_try_that_goes_well_is_enough(self):
+        count = pathlib.Path(self.done, "count")
+        script = "import sys; open(%r, 'a').write('x'); sys.exit(open(%r).read() != 'xx')" % ((str(count),) * 2)
+        self.assertEqual(self.once(script)[0], 0)
+        self.assertTrue(pathlib.Path(self.done, "x").exists())
+
+    def test_told_to_stop_it_is_not_tried_again(self):
+        script = "import os, signal, time; os.kill(os.getppid(), signal.SIGTERM); time.sleep(60)"
+        code, said = self.once(script)
+        self.assertEqual((code, said), (128 + signal.SIGTERM, ""))
+        self.assertFalse(pathlib.Path(self.done, "x").exists())
+
+    def test_a_program_that_is_not_there(self):
+        with mock.patch("sys.stderr", io.StringIO()) as said, mock.patch.object(signal, "signal"):
+            self.assertEqual(order.once("x", ["/nowhere/x"], {}), 127)
+        self.assertIn("cannot run /nowhere/x: No such file", said.getvalue())
+
+    def test_whoever_comes_after_waits(self):
+        one = a_table()["services"]["x"]
+        services = {
+            "job": dict(one, once=True),
+            "server": dict(one, readiness={"command": ["test", "-e", self.done + "/server-is-up"]}),
+            "unknowable": one,
+        }
+        whole = a_table(services=services)
+        looks = []
+
+        def sleep(_seconds):
+            looks.append(True)
+            pathlib.Path(self.done, {2: "job", 4: "server-is-up"}.get(len(looks), "other")).touch()
+
+        with mock.patch.object(order, "time", mock.Mock(sleep=sleep)), mock.patch("sys.stderr", io.StringIO()) as said, mock.patch.dict(
+            os.environ, A="a"
+        ):
+            order.wait(["job", "server", "unknowable"], whole)
+            self.assertEqual(len(looks), 4)
+            self.assertEqual(
+                said.getvalue(), "envlock: waiting for job: it has not ended\nenvlock: waiting for server: test ended with 1\n"
+            )
+            # Whose work something else does is not waited for, and nobody is in a container of one's own.
+            os.remove(self.done + "/job")
+            with mock.patch.dict(os.environ, ENVLOCK_WITHOUT="job other"):
+                order.wait(["job"], whole)
+            with mock.patch.dict(os.environ, ENVLOCK_DONE=""):
+                order.wait(["job"], whole)
+        self.assertEqual(len(looks), 4)
+
+
 class Listener(unittest.TestCase):
     def test_it_answers_by_the_protocol(self):
         payload = "processname:redis groupname:redis from_state:BACKOFF"
@@ -240,7 +329,7 @@ class Guard(unittest.TestCase):
             self.assertEqual(guard.Board(cluster, {"P": "hunter2"}).where, "master:6379/0")
 
     def test_a_guarded_service_that_cannot_ask_does_not_start(self):
-        services = {"x": {"command": ["x"], "environment": {}, "guard": True, "readiness": {}}}
+        services = {"x": dict(a_table()["services"]["x"], command=["x"], guard=True)}
         whole = a_table(services=services, cluster={"name": "c", "broker": "redis://:${P}@h:1/0"})
         with self.with_redis(), mock.patch.object(start, "load", lambda: whole), mock.patch.object(
             guard, "own_digest", lambda _mode: "0" * 64

@@ -19,7 +19,10 @@ use super::{
     nix_roles,
     nix_value::Value,
 };
-use crate::spec::{environment::parse_platform, project::is_name};
+use crate::spec::{
+    environment::parse_platform,
+    project::{Role, is_name},
+};
 
 /// The version of this layout.
 const FORMAT_VERSION: u64 = 1;
@@ -59,6 +62,11 @@ pub fn store_name(file_name: &str) -> String {
 pub fn write(lock: &Lock) -> String {
     let text = value(lock).render();
     format!("# Locked by envlock; do not edit. To lock anew after a change: envlock convert\n{text}")
+}
+
+/// What the lock says of a role.
+pub fn role_text(role: &Role) -> String {
+    nix_roles::role(role).render()
 }
 
 /// Text as a string of the Nix language.
@@ -298,7 +306,7 @@ fn text_of(value: &Value, name: &str) -> Result<String, String> {
 mod tests {
     use super::*;
     use crate::lock::model::tests::package as sample;
-    use crate::spec::project::{Cluster, Readiness, Role, Service, User};
+    use crate::spec::project::{Cluster, Derived, Readiness, Service, StopSignal, User};
 
     fn parse_text(text: &str) -> Result<Lock, String> {
         parse(&Value::parse(text)?)
@@ -313,6 +321,14 @@ mod tests {
             readiness,
             guard: true,
             stop_timeout: 7,
+            ..Service::default()
+        };
+        let job = Service {
+            after: vec!["tcp".to_owned()],
+            files: BTreeMap::from([("a.conf".to_owned(), "b = ${C}\n".to_owned())]),
+            once: true,
+            stop_signal: StopSignal::Int,
+            ..service(None)
         };
         let services = [
             ("command", Some(Readiness::Command(vec!["x".to_owned(), "y".to_owned()]))),
@@ -322,13 +338,24 @@ mod tests {
         ];
         Role {
             system: None,
-            services: services.map(|(name, readiness)| (name.to_owned(), service(readiness))).into(),
+            services: services
+                .map(|(name, readiness)| (name.to_owned(), service(readiness)))
+                .into_iter()
+                .chain([("job".to_owned(), job)])
+                .collect(),
             environment: BTreeMap::from([("B".to_owned(), "c".to_owned())]),
             secrets: vec!["PASSWORD".to_owned()],
             ports: vec![80],
             volumes: vec!["/data".to_owned()],
             user: User { name: "me".to_owned(), id: 7 },
             publishes: true,
+            airflow: None,
+            makes: BTreeMap::from([("MADE".to_owned(), "/var/lib/b/MADE".to_owned())]),
+            derives: BTreeMap::from([(
+                "DERIVED".to_owned(),
+                Derived { from: "MADE".to_owned(), base64: true },
+            )]),
+            hosts: BTreeMap::from([("C_HOST".to_owned(), "tcp".to_owned())]),
         }
     }
 
@@ -348,6 +375,13 @@ mod tests {
             ("\"http://h/\"", "\"ftp://h/\""),
             ("        none = {", "        publish = {"),
             ("\"a b\"", "\"\""),
+            ("after = [ \"tcp\" ]", "after = [ \"job\" ]"),
+            ("after = [ \"tcp\" ]", "after = [ \"nobody\" ]"),
+            ("stopSignal = \"INT\"", "stopSignal = \"KILL\""),
+            ("\"a.conf\" =", "\"../a.conf\" ="),
+            ("\"/var/lib/b/MADE\"", "\"/etc/MADE\""),
+            ("C_HOST =", "\"C HOST\" ="),
+            ("from = \"MADE\"", "from = \"MA DE\""),
             ("\"redis://\\${HOST}/0\"", "\"redis://:hunter2@h/0\""),
         ] {
             assert!(text.contains(from), "{from}");

@@ -6,7 +6,7 @@ use super::{
     nix::{attribute, read_strings, set, strings, texts},
     nix_value::Value,
 };
-use crate::spec::project::{Cluster, Readiness, Role, Service, User, role_fault};
+use crate::spec::project::{Cluster, Derived, Readiness, Role, Service, StopSignal, User, role_fault};
 
 /// What the project says of its cluster; an empty set if nothing.
 pub(super) fn cluster(cluster: Option<&Cluster>) -> Value {
@@ -27,7 +27,7 @@ pub(super) fn read_cluster(root: &Value) -> Result<Option<Cluster>, String> {
 
 /// What a role runs.
 pub(super) fn role(role: &Role) -> Value {
-    Value::set([
+    let mut attributes = vec![
         ("services", Value::set(role.services.iter().map(|(name, it)| (name, service(it))))),
         ("environment", strings(&role.environment)),
         ("secrets", Value::strings(&role.secrets)),
@@ -41,7 +41,20 @@ pub(super) fn role(role: &Role) -> Value {
             ]),
         ),
         ("publishes", Value::Bool(role.publishes)),
-    ])
+    ];
+    if !role.makes.is_empty() {
+        attributes.push(("makes", strings(&role.makes)));
+    }
+    if !role.derives.is_empty() {
+        let derived = |it: &Derived| {
+            Value::set([("from", Value::string(&it.from)), ("base64", Value::Bool(it.base64))])
+        };
+        attributes.push(("derives", Value::set(role.derives.iter().map(|(name, it)| (name, derived(it))))));
+    }
+    if !role.hosts.is_empty() {
+        attributes.push(("hosts", strings(&role.hosts)));
+    }
+    Value::set(attributes)
 }
 
 fn service(service: &Service) -> Value {
@@ -51,7 +64,7 @@ fn service(service: &Service) -> Value {
         Some(Readiness::Http(url)) => Value::set([("http", Value::string(url))]),
         Some(Readiness::Tcp(port)) => Value::set([("tcp", Value::Integer((*port).into()))]),
     };
-    Value::set([
+    let mut attributes = vec![
         ("command", Value::strings(&service.command)),
         ("environment", strings(&service.environment)),
         ("ports", ports(&service.ports)),
@@ -59,7 +72,21 @@ fn service(service: &Service) -> Value {
         ("readiness", readiness),
         ("guard", Value::Bool(service.guard)),
         ("stopTimeout", Value::Integer(service.stop_timeout.into())),
-    ])
+    ];
+    // What most services do not have: locks of before these were there have none of them.
+    if !service.after.is_empty() {
+        attributes.push(("after", Value::strings(&service.after)));
+    }
+    if !service.files.is_empty() {
+        attributes.push(("files", strings(&service.files)));
+    }
+    if service.once {
+        attributes.push(("once", Value::Bool(true)));
+    }
+    if service.stop_signal != StopSignal::default() {
+        attributes.push(("stopSignal", Value::string(service.stop_signal.name())));
+    }
+    Value::set(attributes)
 }
 
 fn ports(ports: &[u16]) -> Value {
@@ -81,8 +108,28 @@ pub(super) fn read_role(value: &Value) -> Result<Role, String> {
         volumes: texts(value, "volumes")?,
         user: read_user(value)?,
         publishes: boolean(value, "publishes")?,
+        airflow: None,
+        makes: read_optional(value, "makes")?,
+        derives: read_derives(value)?,
+        hosts: read_optional(value, "hosts")?,
     };
     role_fault(&role).map_or(Ok(role), Err)
+}
+
+/// Strings by name, of which there may be none.
+fn read_optional(value: &Value, name: &str) -> Result<BTreeMap<String, String>, String> {
+    value.get(name).map_or(Ok(BTreeMap::new()), |_| read_strings(value, name))
+}
+
+fn read_derives(role: &Value) -> Result<BTreeMap<String, Derived>, String> {
+    let mut derives = BTreeMap::new();
+    if role.get("derives").is_some() {
+        for (name, value) in set(role, "derives")? {
+            let it = Derived { from: attribute(value, "from")?, base64: boolean(value, "base64")? };
+            derives.insert(name.clone(), it);
+        }
+    }
+    Ok(derives)
 }
 
 fn read_user(role: &Value) -> Result<User, String> {
@@ -108,10 +155,17 @@ fn read_service(value: &Value) -> Result<Service, String> {
     Ok(Service {
         command: texts(value, "command")?,
         environment: read_strings(value, "environment")?,
+        files: read_optional(value, "files")?,
         ports: read_ports(value)?,
         volumes: texts(value, "volumes")?,
         readiness,
         guard: boolean(value, "guard")?,
+        after: value.get("after").map_or(Ok(Vec::new()), |_| texts(value, "after"))?,
+        once: value.get("once").map_or(Ok(false), |_| boolean(value, "once"))?,
+        stop_signal: value.get("stopSignal").map_or(Ok(StopSignal::default()), |name| {
+            let known = if let Value::String(name) = name { StopSignal::of_name(name) } else { None };
+            known.ok_or("`stopSignal` is no signal that stops a service")
+        })?,
         stop_timeout: number(value, "stopTimeout")?,
     })
 }

@@ -2,17 +2,20 @@
 //!
 //! Guarantees: every key is understood or refused with its place. It reads no other file.
 
+mod airflow;
 mod cluster;
+mod order;
 mod role;
 mod secrets;
 mod service;
 
 use std::collections::BTreeMap;
 
+pub use airflow::{Airflow, AirflowPart, DagSync, Tls};
 pub use cluster::Cluster;
-pub use role::{PUBLISH, Role, User, is_name, role_fault};
+pub use role::{Derived, PUBLISH, Role, User, is_name, role_fault};
 pub(super) use secrets::{check_variable, in_variable as secret_in};
-pub use service::{Readiness, Service};
+pub use service::{Readiness, Service, StopSignal};
 
 use super::{
     Position, Problem,
@@ -22,7 +25,8 @@ use super::{
     yaml::{self, Node, Value},
 };
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
+    "airflow",
     "cluster",
     "environment",
     "runtime",
@@ -51,6 +55,8 @@ pub struct Project {
     pub runtime: Option<String>,
     /// What the roles together are, if the project says so.
     pub cluster: Option<Cluster>,
+    /// What of Airflow's own cluster is different from the usual, if roles are parts of one.
+    pub airflow: Option<Airflow>,
     /// The roles, by name.
     pub roles: BTreeMap<String, Role>,
     /// Options of convert; those of the command line win.
@@ -74,6 +80,7 @@ pub fn parse(file: &str, text: &str) -> Result<Project, Problem> {
                     _ => vec![string(file, node, "`environment`")?.to_owned()],
                 }
             }
+            "airflow" => project.airflow = Some(airflow::parse(file, node)?),
             "cluster" => project.cluster = Some(cluster::parse(file, node)?),
             "runtime" => project.runtime = Some(string(file, node, "`runtime`")?.to_owned()),
             "roles" => {
@@ -126,6 +133,12 @@ pub fn parse(file: &str, text: &str) -> Result<Project, Problem> {
             .problem(file, "`environment` is missing")
             .with_hint("name the environment file: `environment: env.yml`"));
     }
+    check_cluster(file, &root, &mut project)?;
+    Ok(project)
+}
+
+/// Refuses roles that cannot be one cluster together.
+fn check_cluster(file: &str, root: &Node, project: &mut Project) -> Result<(), Problem> {
     let publishing: Vec<&str> =
         project.roles.iter().filter(|(_, role)| role.publishes).map(|(name, _)| name.as_str()).collect();
     if publishing.len() > 1 {
@@ -135,14 +148,32 @@ pub fn parse(file: &str, text: &str) -> Result<Project, Problem> {
                 "one role of a cluster says which environment its workers must have: leave it to the master",
             ));
     }
-    let broker = |role: &Role| role.publishes || role.services.values().any(|service| service.guard);
+    let has = |part| project.roles.values().filter(|role| role.airflow == Some(part)).count();
+    match (has(AirflowPart::Master), has(AirflowPart::Worker), &project.airflow) {
+        (0, 0, None) => {}
+        (0, 0, Some(_)) => {
+            return Err(root
+                .problem(file, "`airflow` is there, and no role is a part of it")
+                .with_hint("write `airflow: master` in one role, and `airflow: worker` in another"));
+        }
+        (1, ..) => project.airflow = Some(project.airflow.take().unwrap_or_default()),
+        (masters, ..) => {
+            return Err(root
+                .problem(file, format!("{masters} roles are the master of Airflow, and one has to be"))
+                .with_hint("write `airflow: master` in one role, and `airflow: worker` in the others"));
+        }
+    }
+    // What Airflow's roles need is known: the cluster is one of it.
+    let broker = |role: &Role| {
+        role.airflow.is_none() && (role.publishes || role.services.values().any(|service| service.guard))
+    };
     match project.roles.iter().find(|(_, role)| broker(role)) {
         Some((name, _)) if project.cluster.is_none() => Err(root
             .problem(file, format!("role `{name}` asks for the drift guard, and `cluster` is missing"))
             .with_hint(
                 "say where the guard meets: `cluster: {name: NAME, broker: \"redis://master:6379/0\"}`",
             )),
-        _ => Ok(project),
+        _ => Ok(()),
     }
 }
 

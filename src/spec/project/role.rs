@@ -8,11 +8,13 @@ use super::{
         environment::{is_variable, known_keys, list, mapping, string, variables},
         yaml::{Key, Node, Value},
     },
+    airflow::{self, AirflowPart},
+    order,
     service::{self, Service},
 };
 
-const KEYS: [&str; 8] =
-    ["environment", "ports", "publishes", "secrets", "services", "system", "user", "volumes"];
+const KEYS: [&str; 9] =
+    ["airflow", "environment", "ports", "publishes", "secrets", "services", "system", "user", "volumes"];
 const USER_KEYS: [&str; 2] = ["id", "name"];
 
 /// Places of an image that a volume would hide.
@@ -40,6 +42,24 @@ pub struct Role {
     pub user: User,
     /// Whether its environment is the one that guarded services must have.
     pub publishes: bool,
+    /// What it does for Airflow, where its services are not stated; `None` once they are.
+    pub airflow: Option<AirflowPart>,
+    /// Secrets that a node makes for itself at its first start, and where it keeps them: absolute paths.
+    pub makes: BTreeMap<String, String>,
+    /// Secrets that come of another one.
+    pub derives: BTreeMap<String, Derived>,
+    /// Variables that name the host of a service, of any role. Where each service has a container of its own, that is
+    /// what they name.
+    pub hosts: BTreeMap<String, String>,
+}
+
+/// A secret that is HMAC-SHA256 of its own name by another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Derived {
+    /// The other one.
+    pub from: String,
+    /// Whether it is written in base64 for URLs, as Fernet wants its keys, and not as hex.
+    pub base64: bool,
 }
 
 /// A user and its group of the same name and number.
@@ -61,6 +81,7 @@ pub(super) fn parse(file: &str, node: &Node) -> Result<Role, Problem> {
     let entries = mapping(file, node, "role")?;
     known_keys(file, entries, &KEYS)?;
     let mut role = Role::default();
+    let mut services: &[(Key, Node)] = &[];
     for (key, node) in entries {
         match key.name.as_str() {
             "system" => role.system = Some(string(file, node, "`system`")?.to_owned()),
@@ -70,8 +91,10 @@ pub(super) fn parse(file: &str, node: &Node) -> Result<Role, Problem> {
             "volumes" => role.volumes = volumes(file, node)?,
             "user" => role.user = user(file, node)?,
             "publishes" => role.publishes = service::boolean(file, node, "publishes")?,
+            "airflow" => role.airflow = Some(airflow::part(file, node)?),
             _ => {
-                for (key, node) in mapping(file, node, "services")? {
+                services = mapping(file, node, "services")?;
+                for (key, node) in services {
                     add_service(file, &mut role, key, node)?;
                 }
             }
@@ -81,6 +104,15 @@ pub(super) fn parse(file: &str, node: &Node) -> Result<Role, Problem> {
         return Err(node
             .problem(file, format!("`{PUBLISH}` is the service that `publishes: true` adds"))
             .with_hint("give yours another name"));
+    }
+    if let Some((name, message)) = order::fault(&role) {
+        let position = services.iter().find(|(key, _)| key.name == name).map(|(key, _)| key.position);
+        return Err(Problem::at(
+            file,
+            position.unwrap_or(node.position),
+            format!("service `{name}`: {message}"),
+        )
+        .with_hint("list below `after` what does its work before this service starts"));
     }
     Ok(role)
 }
@@ -121,7 +153,9 @@ pub fn role_fault(role: &Role) -> Option<String> {
             return Some(format!("{what} holds a secret in plain text"));
         }
     }
-    if let Some(name) = role.secrets.iter().find(|name| !is_variable(name)) {
+    let derived = role.derives.iter().flat_map(|(name, derived)| [name, &derived.from]);
+    let names = role.secrets.iter().chain(role.makes.keys()).chain(role.hosts.keys()).chain(derived);
+    if let Some(name) = names.into_iter().find(|name| !is_variable(name)) {
         return Some(format!("`{name}` cannot be the name of a secret"));
     }
     let ports = role.services.values().flat_map(|service| &service.ports).chain(&role.ports);
@@ -137,11 +171,16 @@ pub fn role_fault(role: &Role) -> Option<String> {
     if let Some(name) = role.services.keys().find(|name| !is_name(name)) {
         return Some(format!("`{name}` cannot be the name of a service"));
     }
+    if let Some(path) = role.makes.values().find(|path| volume_fault(path).is_some()) {
+        return Some(format!("no secret can be kept at {path}"));
+    }
     let volumes = role.services.values().flat_map(|service| &service.volumes).chain(&role.volumes);
     if let Some((message, _)) = volumes.into_iter().find_map(|path| volume_fault(path)) {
         return Some(message);
     }
-    role.services.iter().find_map(|(name, service)| Some(format!("{name}: {}", service.fault()?)))
+    let faulty = role.services.iter().find_map(|(name, service)| Some((name.as_str(), service.fault()?)));
+    let (name, fault) = faulty.or_else(|| order::fault(role))?;
+    Some(format!("{name}: {fault}"))
 }
 
 fn secrets(file: &str, node: &Node) -> Result<Vec<String>, Problem> {

@@ -15,12 +15,11 @@ import socket
 import stat
 import time
 
-from .table import CANNOT_START, ROLE, Missing, environment, expand, load, say
+from .table import CANNOT_START, ROLE, Missing, Teller, environment, expand, load, say
 
 ENVIRONMENT = os.path.join(os.path.dirname(ROLE), "env")
 BUILT = os.path.join(os.path.dirname(ROLE), "tree-digest")
 PAUSE = 2  # seconds between two looks
-REMIND = 60  # seconds after which the same is said again
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -105,20 +104,6 @@ class Board:
             pipeline.sadd(self.digests, *sorted(wanted))
             pipeline.execute()
         return True
-
-
-class Teller:
-    """Says what there is to say once, and again after a while."""
-
-    def __init__(self):
-        self.last, self.at = None, 0.0
-
-    def say(self, text):
-        """Says a text that is new, or old enough."""
-        now = time.monotonic()
-        if text != self.last or now - self.at >= REMIND:
-            say(text)
-            self.last, self.at = text, now
 
 
 def also_admitted(environ):

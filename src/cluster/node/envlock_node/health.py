@@ -14,22 +14,27 @@ def main(words):
     """Asks the services that are named, or those that this container was started for."""
     table = load()
     services = table["services"]
-    names = words or started(services)
-    for name in names:
-        try:
-            service = services[name]
-            reason = ask(service["readiness"], environment(table, service, os.environ))
-        except KeyError:
-            reason = "there is no such service"
-        except subprocess.TimeoutExpired:
-            # Not with its words, which may hold a secret.
-            reason = "no answer within %s seconds" % TIMEOUT
-        except (Missing, OSError) as error:
-            reason = str(error)
+    for name in words or started(services):
+        reason = unwell(name, table)
         if reason:
-            print("%s: %s" % (name, reason))
+            print(reason)
             return 1
     return 0
+
+
+def unwell(name, table):
+    """Which service does not do its work, and why; None if it does, or if there is no way to know."""
+    try:
+        service = table["services"][name]
+        reason = ask(service["readiness"], environment(table, service, os.environ))
+    except KeyError:
+        reason = "there is no such service"
+    except subprocess.TimeoutExpired:
+        # Not with its words, which may hold a secret.
+        reason = "no answer within %s seconds" % TIMEOUT
+    except (Missing, OSError) as error:
+        reason = str(error)
+    return "%s: %s" % (name, reason) if reason else None
 
 
 def started(services):

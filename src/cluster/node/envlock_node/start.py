@@ -3,11 +3,12 @@
 A service or a command takes the place of this process, so its signals and its exit code are its own.
 """
 import os
+import shutil
 import signal
 import sys
 
-from . import guard, supervise
-from .table import CANNOT_START, Missing, command, environment, load, say
+from . import guard, order, supervise
+from .table import CANNOT_START, Missing, command, environment, load, place_files, say
 
 
 def main(words):
@@ -31,12 +32,16 @@ def main(words):
 
 
 def start(name, table):
-    """Becomes a service, after the guard has let it."""
+    """Becomes a service, when others that it needs do their work and the guard has let it."""
     service = table["services"][name]
     environ = environment(table, service, os.environ)
+    place_files(name, service, environ)
     words = command(service, environ)
+    order.wait(service["after"], table)
     if service["guard"]:
         guard.wait(table["cluster"], environ)
+    if service["once"]:
+        return order.once(name, words, environ)
     return become(words, environ)
 
 
@@ -46,8 +51,10 @@ def become(words, environ):
     # Python ignores them, and what is ignored stays so.
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
+    # By its whole path: programs that start themselves anew ask for it, such as sshd.
+    program = shutil.which(words[0], path=environ.get("PATH")) or words[0] if words[0] else ""
     try:
-        os.execvpe(words[0], words, environ)
+        os.execvpe(words[0], [program] + words[1:], environ)
     except ValueError:
         # Its words, which may hold a secret, are not told.
         say("cannot run `%s`: its name is empty, or one of its words holds a NUL byte" % words[0])

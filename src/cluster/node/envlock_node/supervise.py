@@ -5,6 +5,7 @@ allows only to the user that they belong to; the pipes belong to us.
 """
 import os
 import selectors
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from .table import CANNOT_START, say
 
 # Where supervisor keeps what it needs while it runs.
 STATE = "/tmp"
+DONE = os.path.join(STATE, "envlock-done")
 # How long what is left in the pipes may take after supervisor has ended, in seconds.
 LAST_WORDS = 2
 GAVE_UP = signal.SIGUSR1
@@ -38,7 +40,10 @@ def main(table):
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, GAVE_UP):
         signal.signal(number, forward)
-    environ = dict(os.environ, ENVLOCK_SUPERVISED_BY=str(os.getpid()))
+    # What has been done once is to be done again: this is another start of the node.
+    shutil.rmtree(DONE, ignore_errors=True)
+    os.mkdir(DONE, 0o700)
+    environ = dict(os.environ, ENVLOCK_SUPERVISED_BY=str(os.getpid()), ENVLOCK_DONE=DONE)
     process = subprocess.Popen(
         table["supervisor"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ
     )

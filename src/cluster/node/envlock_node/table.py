@@ -1,12 +1,21 @@
 """The services of this role, and their variables as they are at run time."""
+import base64
+import hashlib
+import hmac
 import json
 import os
 import re
+import secrets
 import sys
+import tempfile
+import time
 
 ROLE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SECRETS = "/run/secrets"
+TEMPORARY = "/tmp"
 CANNOT_START = 78  # the exit code: EX_CONFIG of sysexits.h
+SHORTEST = 16  # characters of a secret that others come of
+REMIND = 60  # seconds after which the same is said again
 REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
@@ -26,11 +35,31 @@ def say(text):
     sys.stderr.flush()
 
 
-def read_secret(name, environ):
-    """The value of a secret: the variable, the file that NAME_FILE names, or /run/secrets/NAME."""
+class Teller:
+    """Says what there is to say once, and again after a while."""
+
+    def __init__(self):
+        self.last, self.at = None, 0.0
+
+    def say(self, text):
+        """Says a text that is new, or old enough."""
+        now = time.monotonic()
+        if text != self.last or now - self.at >= REMIND:
+            say(text)
+            self.last, self.at = text, now
+
+
+def read_secret(name, environ, kept=None):
+    """The value of a secret: the variable, the file that NAME_FILE names, /run/secrets/NAME, or what this node has kept.
+
+    What is `kept` at a path is made if it is not there.
+    """
     if name in environ:
         return environ[name]
     path = environ.get(name + "_FILE", os.path.join(SECRETS, name))
+    if kept and name + "_FILE" not in environ and not os.path.exists(path):
+        path = kept
+        make_secret(name, path)
     try:
         # Whatever bytes it has.
         with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
@@ -47,6 +76,57 @@ def read_secret(name, environ):
     if "\0" in value:
         raise Missing("%s cannot be a variable: %s holds a NUL byte" % (name, path))
     return value
+
+
+def make_secret(name, path):
+    """Makes a secret of this node's own, if there is none yet; whoever else does so at the same time has the same one."""
+    if os.path.exists(path):
+        return
+    try:
+        handle, draft = tempfile.mkstemp(prefix=".%s." % name, dir=os.path.dirname(path))
+        try:
+            with open(handle, "w") as file:
+                file.write(secrets.token_hex(32) + "\n")
+            os.link(draft, path)
+        finally:
+            os.remove(draft)
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise Missing("%s is not given, and cannot be made at %s: %s" % (name, path, error.strerror))
+    say("made %s, which is kept in %s; `envlock-node secret %s` prints it" % (name, path, name))
+
+
+def secrets_of(table, given, strict):
+    """The values of all secrets, by name, and what is to be said of those that have none; `strict` raises it."""
+    known, missing = {}, []
+    needed = {rule["from"] for name, rule in table["derives"].items() if name not in given}
+    done = {rule["from"] for rule in table["derives"].values()} - needed
+    for name in sorted((set(table["secrets"]) | set(table["makes"])) - done):
+        try:
+            known[name] = read_secret(name, given, table["makes"].get(name))
+        except Missing as error:
+            if strict:
+                raise
+            missing.append(error)
+    for name, rule in table["derives"].items():
+        # One that is given in some way is not made of another.
+        if name in given or name + "_FILE" in given or os.path.exists(os.path.join(SECRETS, name)):
+            known[name] = read_secret(name, given)
+        elif rule["from"] in known:
+            known[name] = derive(name, rule, known[rule["from"]])
+    return known, missing
+
+
+def derive(name, rule, value):
+    """The secret that comes of another one: HMAC-SHA256 of its name."""
+    if len(value) < SHORTEST:
+        raise Missing(
+            "%s is too short to make other secrets of; have %s characters or more, such as `openssl rand -hex 32` prints"
+            % (rule["from"], SHORTEST)
+        )
+    digest = hmac.new(value.encode(errors="surrogateescape"), name.encode(), hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(digest).decode() if rule["base64"] else digest.hex()
 
 
 def expand(text, environ):
@@ -72,22 +152,17 @@ def environment(table, service, environ, strict=True):
     other; what is given or secret is taken as it is. Without `strict` a secret that is not there is left out, and what
     refers to it stays as it is, which is said.
     """
-    missing = []
     # What came with the image is stated; any other value was given at run time.
     stated = {name: value for name, value in table["environment"].items() if environ.get(name, value) == value}
     given = {name: value for name, value in environ.items() if name not in stated}
     for name, value in (service["environment"] if service else {}).items():
         if name not in given:
             stated[name] = value
-    for name in table["secrets"]:
-        try:
-            given[name] = read_secret(name, given)
-            stated.pop(name, None)
-        except Missing as error:
-            if strict:
-                raise
-            missing.append(error)
-    result = dict(given)
+    known, missing = secrets_of(table, given, strict)
+    stated = {name: value for name, value in stated.items() if name not in known}
+    # What all others are made of is no service's business.
+    sources = {rule["from"] for rule in table["derives"].values()}
+    result = {name: value for name, value in dict(given, **known).items() if name not in sources}
 
     def settle(name, above):
         if name in result or name not in stated:
@@ -114,3 +189,21 @@ def environment(table, service, environ, strict=True):
 def command(service, environ):
     """The words of a service's command."""
     return [expand(word, environ) for word in service["command"]]
+
+
+def place_files(name, service, environ):
+    """Writes the files of a service where ENVLOCK_FILES tells it; nobody else can read them."""
+    if not service["files"]:
+        return
+    directory = os.path.join(TEMPORARY, "envlock-" + name)
+    try:
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        for file_name, text in service["files"].items():
+            path = os.path.join(directory, file_name)
+            with open(path + ".new", "w", encoding="utf-8", errors="surrogateescape") as file:
+                os.chmod(path + ".new", 0o600)
+                file.write(expand(text, dict(environ, ENVLOCK_FILES=directory)))
+            os.replace(path + ".new", path)
+    except OSError as error:
+        raise Missing("its files cannot be written to %s: %s" % (directory, error.strerror))
+    environ["ENVLOCK_FILES"] = directory

@@ -1,0 +1,106 @@
+//! Airflow's configuration, as variables: there is no `airflow.cfg`.
+
+use std::collections::BTreeMap;
+
+use super::{DAGS, HOME, Plan};
+use crate::spec::project::AirflowPart;
+
+/// The URL of a database of Redis.
+pub(super) fn redis(database: u32) -> String {
+    format!("redis://:${{REDIS_PASSWORD}}@${{REDIS_HOST}}:6379/{database}")
+}
+
+/// Variables that name the host of a service, and the service.
+pub(super) const HOSTS: [(&str, &str); 4] = [
+    ("REDIS_HOST", super::services::REDIS),
+    ("POSTGRES_HOST", super::services::DATABASE),
+    ("WEB_HOST", ""),
+    ("FLOWER_HOST", super::services::FLOWER),
+];
+
+impl Plan<'_> {
+    /// Which variables name the host of which service.
+    pub(super) fn hosts(&self, part: AirflowPart) -> BTreeMap<String, String> {
+        let variables = self.variables(part);
+        HOSTS
+            .into_iter()
+            .filter(|(name, _)| variables.contains_key(*name))
+            .map(|(name, service)| {
+                (name.to_owned(), if service.is_empty() { self.web() } else { service }.to_owned())
+            })
+            .filter(|(_, service)| !self.airflow.without.contains(service))
+            .collect()
+    }
+
+    /// The variables of all services of a part.
+    pub(super) fn variables(&self, part: AirflowPart) -> BTreeMap<String, String> {
+        let (software, path) = (self.software, &self.airflow.path);
+        let is_master = part == AirflowPart::Master;
+        let has_database = is_master || !software.is_3();
+        let scheme = if self.airflow.tls.is_some() { "https" } else { "http" };
+        let mut variables = BTreeMap::new();
+        let mut set = |name: &str, value: String| drop(variables.insert(name.to_owned(), value));
+
+        // Where things are; whoever starts a node says what is different.
+        set("MASTER_HOST", "master".to_owned());
+        set("REDIS_HOST", "${MASTER_HOST}".to_owned());
+        // What serves the proxy alone is on the node itself; workers of Airflow 3 ask the web server, too.
+        let web = if is_master && !software.is_3() { "127.0.0.1" } else { "${MASTER_HOST}" };
+        set("WEB_HOST", web.to_owned());
+        if is_master {
+            set("REDIS_ADDRESS", "${REDIS_HOST}".to_owned());
+            set("POSTGRES_ADDRESS", "${POSTGRES_HOST}".to_owned());
+            set("FLOWER_HOST", "127.0.0.1".to_owned());
+        }
+        set("PUBLIC_URL", format!("{scheme}://localhost"));
+
+        set("AIRFLOW_HOME", HOME.to_owned());
+        let mut airflow = |section: &str, key: &str, value: String| {
+            drop(variables.insert(format!("AIRFLOW__{section}__{key}"), value));
+        };
+        airflow("CORE", "EXECUTOR", "CeleryExecutor".to_owned());
+        airflow("CORE", "DAGS_FOLDER", DAGS.to_owned());
+        airflow("CORE", "LOAD_EXAMPLES", "False".to_owned());
+        airflow("CORE", "FERNET_KEY", "${FERNET_KEY}".to_owned());
+        airflow("CELERY", "BROKER_URL", redis(0));
+        let postgres = "postgresql+psycopg2://airflow:${POSTGRES_PASSWORD}@${POSTGRES_HOST}:5432/airflow";
+        if has_database {
+            let section = if software.is_from(2, 3) { "DATABASE" } else { "CORE" };
+            airflow(section, "SQL_ALCHEMY_CONN", postgres.to_owned());
+        }
+        // Workers of Airflow 3 know no database.
+        let results = if software.is_3() { redis(1) } else { format!("db+{postgres}") };
+        airflow("CELERY", "RESULT_BACKEND", results);
+        let section = if software.is_3() { "API" } else { "WEBSERVER" };
+        airflow(section, "BASE_URL", format!("${{PUBLIC_URL}}{path}"));
+        airflow(section, "SECRET_KEY", "${WEB_SECRET}".to_owned());
+        if software.is_1() {
+            // The web server with users; the other one of 1.10 lets everybody in.
+            airflow("WEBSERVER", "RBAC", "True".to_owned());
+        }
+        if software.is_3() {
+            airflow(
+                "CORE",
+                "EXECUTION_API_SERVER_URL",
+                format!("http://${{WEB_HOST}}:8080{path}/execution/"),
+            );
+            let manager = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager";
+            airflow("CORE", "AUTH_MANAGER", manager.to_owned());
+            if is_master {
+                airflow("API_AUTH", "JWT_SECRET", "${JWT_SECRET}".to_owned());
+            }
+        }
+        if is_master {
+            if software.is_from(2, 4) {
+                airflow("SCHEDULER", "ENABLE_HEALTH_CHECK", "True".to_owned());
+            }
+            if software.has_flower() && !self.airflow.flower_path.is_empty() {
+                airflow("CELERY", "FLOWER_URL_PREFIX", self.airflow.flower_path.clone());
+            }
+        }
+        if has_database {
+            variables.insert("POSTGRES_HOST".to_owned(), "${MASTER_HOST}".to_owned());
+        }
+        variables
+    }
+}

@@ -1,0 +1,29 @@
+"""Runs a command that asks for a password, and answers: `answer [--unless FILE] VARIABLE COMMAND…`.
+
+Nobody sees it among the arguments of a process then. With --unless nothing is done where the file is, which is made
+when the command has ended well.
+"""
+import os
+import subprocess
+
+from .table import say
+
+
+def main(words):
+    """Answers as often as a command may ask; its exit code."""
+    mark = None
+    if words[:1] == ["--unless"]:
+        mark, words = words[1], words[2:]
+        if os.path.exists(mark):
+            return 0
+    variable, command = words[0], words[1:]
+    answer = os.environ.get(variable)
+    if not answer:
+        say("%s is not set" % variable)
+        return 78
+    # Without a terminal of its own it has to read what comes in.
+    ended = subprocess.run(command, input=(answer + "\n").encode(errors="surrogateescape") * 4, start_new_session=True)
+    if mark and ended.returncode == 0:
+        with open(mark, "w"):
+            pass
+    return ended.returncode if ended.returncode >= 0 else 128 - ended.returncode
