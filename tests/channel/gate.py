@@ -59,6 +59,15 @@ PROOFS = (
     ("busybox", ["busybox", "echo", "ok"], "ok"),
     ("sqlite", ["sqlite3", ":memory:", "select 6 * 7"], "42"),
     ("openssl", ["openssl", "version"], "OpenSSL 3"),
+    ("nginx", ["nginx", "-v"], "nginx version: nginx/1"),
+    ("openssh", ["ssh", "-V"], "OpenSSH_9"),
+    ("openssh", ["sshd", "-V"], "OpenSSH_9"),
+    ("openssh", ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/key"], ""),
+    ("postgresql", ["postgres", "--version"], "postgres (PostgreSQL) 15"),
+    ("postgresql", ["psql", "--version"], "psql (PostgreSQL) 15"),
+    ("postgresql", ["pg_config", "--sharedir"], f"{PREFIX}/share/postgresql/15"),
+    ("postgresql", ["pg_config", "--pkglibdir"], f"{PREFIX}/lib/postgresql/15/lib"),
+    ("rsync", ["rsync", "--version"], "rsync  version 3"),
     ("tini", ["tini", "--version"], "tini version"),
     ("hello-envlock", ["hello-envlock"], "hello 2.0 with libhello 2.1"),
 )
@@ -211,6 +220,11 @@ def lay_out(root: Path, prefix: trees.Tree) -> None:
     # Only here does the loader look for itself and for the C library.
     for folder in ("lib", "lib64"):
         (root / folder).symlink_to(f"{PREFIX}/{SYSROOT_FOLDER}/{folder}")
+    # Programs of OpenSSH ask who runs them, and want somewhere to write to.
+    for path, text in (("etc/passwd", "root:x:0:0::/:/bin/sh\n"), ("dev/null", "")):
+        file = root / path
+        file.parent.mkdir()
+        file.write_text(text, encoding="utf-8")
 
 
 def replace_placeholder(content: bytes) -> bytes:
@@ -226,7 +240,9 @@ def run_inside(root: str, words: list[str]) -> tuple[int, str]:
     """Run a program of the prefix, with `root` as its whole world."""
     program, *arguments = words
     # Without /proc, which would show the host, the loader asks this for $ORIGIN.
-    environment = {"PATH": f"{PREFIX}/bin", "LD_ORIGIN_PATH": f"{PREFIX}/bin"}
+    origin = Path(f"{root}{PREFIX}/bin", program).resolve().parent
+    origin = origin.relative_to(Path(root).resolve())
+    environment = {"PATH": f"{PREFIX}/bin", "LD_ORIGIN_PATH": f"/{origin}"}
 
     def enter() -> None:
         os.chroot(root)
