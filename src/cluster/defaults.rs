@@ -1,8 +1,8 @@
-//! The usual two roles, as `envlock init` writes them: a master with the broker, and workers.
+//! The usual two roles, as `envlock init` writes them: a master with the broker, and workers; of Celery alone, or of Airflow.
 
 /// What an environment file says that the roles depend on.
 #[derive(Debug)]
-pub struct Celery<'a> {
+pub struct Wanted<'a> {
     /// Its file, as the project file is to name it.
     pub file: &'a str,
     /// The name of the cluster.
@@ -15,10 +15,12 @@ pub struct Celery<'a> {
     pub app: &'a str,
     /// Whether the environment has supervisor itself.
     pub has_supervisor: bool,
+    /// Whether it has the server of `PostgreSQL`.
+    pub has_postgresql: bool,
 }
 
 /// The files of a project, by name.
-pub fn celery(wanted: &Celery) -> Vec<(String, Vec<u8>)> {
+pub fn celery(wanted: &Wanted) -> Vec<(String, Vec<u8>)> {
     let (file, name, app) = (scalar(wanted.file), wanted.name, scalar(wanted.app));
     let project = format!(
         "\
@@ -58,18 +60,6 @@ roles:
 "
     );
     let supervisor: &[&str] = if wanted.has_supervisor { &[] } else { &["supervisor"] };
-    let sysroots: Vec<_> = if wanted.platforms.is_empty() {
-        vec!["sysroot_linux-64".to_owned()]
-    } else if let [platform] = wanted.platforms.as_slice() {
-        vec![format!("sysroot_{platform}")]
-    } else {
-        // One line for each platform, by CEP 24's selectors.
-        let selector = |platform: &str| platform.replace("linux-64", "linux64").replace("linux-", "");
-        wanted.platforms.iter().map(|it| format!("sel({}): sysroot_{it}", selector(it))).collect()
-    };
-    let runtime: Vec<_> =
-        sysroots.iter().map(String::as_str).chain(["ca-certificates", "tzdata", "tini"]).collect();
-    let about = "What every image starts from: the C library, certificates, time zones and an init.";
     vec![
         ("envlock.yml".to_owned(), project.into_bytes()),
         (
@@ -81,8 +71,69 @@ roles:
                 &[&["redis-server"], supervisor].concat(),
             ),
         ),
-        ("runtime.yml".to_owned(), environment(about, "runtime", wanted, &runtime)),
+        runtime(wanted),
     ]
+}
+
+/// The files of a project whose services follow from the version of Airflow, by name.
+pub fn airflow(wanted: &Wanted) -> Vec<(String, Vec<u8>)> {
+    let file = scalar(wanted.file);
+    let project = format!(
+        "\
+# The nodes of the cluster; what each of them runs follows from the version of Airflow. After a change: envlock convert
+environment: {file}
+runtime: runtime.yml
+airflow:
+  # Below which paths NGINX shows the two.
+  path: /airflow
+  flower-path: /flower
+roles:
+  master:
+    airflow: master
+    system: master.yml
+  worker:
+    airflow: worker
+    system: worker.yml
+"
+    );
+    let supervisor: &[&str] = if wanted.has_supervisor { &[] } else { &["supervisor"] };
+    let database: &[&str] = if wanted.has_postgresql { &[] } else { &["postgresql"] };
+    // Tasks may be scripts, on any node.
+    let both = ["openssh", "rsync", "bash", "coreutils"];
+    let master = [&["redis-server"], database, &["nginx"], &both, supervisor].concat();
+    let about_worker =
+        "What workers have besides: what takes DAGs from the master, and a shell for tasks that are scripts.";
+    vec![
+        ("envlock.yml".to_owned(), project.into_bytes()),
+        (
+            "master.yml".to_owned(),
+            environment(
+                "What the master has besides: broker, database, proxy, and what brings DAGs to the workers.",
+                "master",
+                wanted,
+                &master,
+            ),
+        ),
+        runtime(wanted),
+        ("worker.yml".to_owned(), environment(about_worker, "worker", wanted, &[&both, supervisor].concat())),
+    ]
+}
+
+/// The file of the runtime.
+fn runtime(wanted: &Wanted) -> (String, Vec<u8>) {
+    let sysroots: Vec<_> = if wanted.platforms.is_empty() {
+        vec!["sysroot_linux-64".to_owned()]
+    } else if let [platform] = wanted.platforms.as_slice() {
+        vec![format!("sysroot_{platform}")]
+    } else {
+        // One line for each platform, by CEP 24's selectors.
+        let selector = |platform: &str| platform.replace("linux-64", "linux64").replace("linux-", "");
+        wanted.platforms.iter().map(|it| format!("sel({}): sysroot_{it}", selector(it))).collect()
+    };
+    let packages: Vec<_> =
+        sysroots.iter().map(String::as_str).chain(["ca-certificates", "tzdata", "tini"]).collect();
+    let about = "What every image starts from: the C library, certificates, time zones and an init.";
+    ("runtime.yml".to_owned(), environment(about, "runtime", wanted, &packages))
 }
 
 /// A text as YAML reads it back, also within brackets.
@@ -97,7 +148,7 @@ fn scalar(text: &str) -> String {
     if is_plain { text.to_owned() } else { serde_json::Value::from(text).to_string() }
 }
 
-fn environment(about: &str, name: &str, wanted: &Celery, packages: &[&str]) -> Vec<u8> {
+fn environment(about: &str, name: &str, wanted: &Wanted, packages: &[&str]) -> Vec<u8> {
     let mut lines = vec![format!("# {about}"), format!("name: {name}")];
     let mut list = |key: &str, items: Vec<&str>| {
         if !items.is_empty() {

@@ -6,7 +6,7 @@ use rattler_conda_types::Subdir;
 
 use crate::{
     cli::Init,
-    cluster::defaults::{self, Celery},
+    cluster::defaults::{self, Wanted},
     error::{Error, ExitCode},
     fs,
     printer::Printer,
@@ -55,29 +55,25 @@ pub(super) fn init(arguments: &Init, settings: &Settings, printer: &Printer) -> 
     let read =
         environment::parse(&shown.as_str().into(), &text, platform, context).map_err(spec::Error::from)?;
     let has = |name: &str| names(&read).any(|known| known == name);
-    if !has("celery") {
-        return Err(if has("apache-airflow") || has("airflow") {
-            usage(
-                format!("{shown} is of Airflow, whose services this version does not know yet"),
-                "write envlock.yml yourself: README.md, \"A whole project\", says what it holds",
-            )
-        } else {
-            usage(
-                format!("{shown} does not name celery, so there is no worker to run"),
-                "add celery[redis] to its `pip:` section, or write envlock.yml yourself",
-            )
-        });
+    let has_airflow = has("apache-airflow") || has("airflow");
+    if !has_airflow && !has("celery") {
+        return Err(usage(
+            format!("{shown} does not name celery, so there is no worker to run"),
+            "add celery[redis] to its `pip:` section, or write envlock.yml yourself",
+        ));
     }
     let channels = read.channels.iter().map(|channel| channel.lock_url.clone()).collect();
     let cluster = name.as_deref().unwrap_or("cluster").to_lowercase().replace(['_', '.', ' '], "-");
-    let files = defaults::celery(&Celery {
+    let wanted = Wanted {
         file: &file.file_name().unwrap_or_default().to_string_lossy(),
         name: if is_name(&cluster) { &cluster } else { "cluster" },
         channels,
         platforms,
         app: &arguments.app,
         has_supervisor: has("supervisor"),
-    });
+        has_postgresql: has("postgresql"),
+    };
+    let files = if has_airflow { defaults::airflow(&wanted) } else { defaults::celery(&wanted) };
     if !arguments.force {
         for (name, content) in &files {
             let path = directory.join(name);

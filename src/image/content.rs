@@ -172,7 +172,10 @@ impl<'a> Content<'a> {
             members.insert(volume[1..].to_owned(), Member::of(&Entry::Directory).owned_by(user.id));
         }
         let (name, id) = (&user.name, user.id);
-        let passwd = format!("root:x:0:0:root:/:/bin/false\n{name}:x:{id}:{id}::{home}:/bin/false\n");
+        // Where there is one: what sshd runs, it runs by the user's shell.
+        let shell =
+            if self.system.is_some_and(|system| system.has("bin/sh")) { "/bin/sh" } else { "/bin/false" };
+        let passwd = format!("root:x:0:0:root:/:/bin/false\n{name}:x:{id}:{id}::{home}:{shell}\n");
         let group = format!("root:x:0:\n{name}:x:{id}:\n");
         for (path, text) in [
             ("etc/passwd", passwd.as_str()),

@@ -101,9 +101,11 @@ impl Plan<'_> {
         environment.extend(stated.environment.clone());
         let mut secrets = vec![CLUSTER_SECRET.to_owned()];
         secrets.extend(stated.secrets.iter().filter(|name| *name != CLUSTER_SECRET).cloned());
-        let mut volumes = vec![HOME.to_owned(), KEPT.to_owned()];
-        volumes.extend(stated.volumes.iter().filter(|path| *path != HOME && *path != KEPT).cloned());
+        // DAGs may be on a volume of their own, which other nodes have as well.
+        let mut volumes: Vec<String> = [HOME, DAGS, KEPT].map(str::to_owned).into();
+        volumes.extend(stated.volumes.clone());
         volumes.sort_unstable();
+        volumes.dedup();
         let made: &[&str] = if is_master { &[CLUSTER_SECRET, ADMIN_PASSWORD] } else { &[] };
         let kept = |name: &&str| ((*name).to_owned(), format!("{KEPT}/{name}"));
         Ok(Role {

@@ -215,21 +215,20 @@ fn database_init() -> Service {
 }
 
 fn database() -> Service {
-    let command = [
-        "postgres",
-        "-D",
-        DATA,
-        "-c",
+    let settings = [
         "listen_addresses=${POSTGRES_ADDRESS}",
-        "-c",
         "unix_socket_directories=/tmp",
-        "-c",
         "password_encryption=scram-sha-256",
-        "-c",
         "hba_file=${ENVLOCK_FILES}/pg_hba.conf",
+        // Every process of every worker has some.
+        "max_connections=200",
+        // Not every container has a /dev/shm of some size.
+        "dynamic_shared_memory_type=mmap",
     ];
+    let command = ["postgres", "-D", DATA].into_iter().chain(settings.into_iter().flat_map(|it| ["-c", it]));
+    let command = command.map(str::to_owned).collect();
     Service {
-        command: words(&command),
+        command,
         files: BTreeMap::from([("pg_hba.conf".to_owned(), HBA.to_owned())]),
         after: after(&[DATABASE_INIT]),
         ports: vec![5432],
@@ -258,7 +257,7 @@ fn dag_sync(interval: u32) -> Service {
 /// Tells the master where DAGs are wanted, and whom the receiver lets in.
 fn dag_join() -> Service {
     Service {
-        command: own("dag-join", &[KEPT, &SYNC_PORT.to_string()]),
+        command: own("dag-join", &[DAGS, KEPT, &SYNC_PORT.to_string()]),
         readiness: Some(Readiness::Command(words(&[
             "ssh-keygen",
             "-l",
@@ -271,20 +270,22 @@ fn dag_join() -> Service {
 
 /// An sshd that can do one thing: take files into the folder of DAGs.
 fn dag_receiver() -> Service {
+    // What lies there may be linked within the folder, and nothing that comes can be run as somebody else.
     let rsync = format!(
-        "use chroot = no\nmax connections = 0\n[dags]\npath = {DAGS}\nread only = no\nwrite only = yes\nlist = no\n"
+        "use chroot = no\nreverse lookup = no\n[dags]\npath = {DAGS}\nread only = no\nwrite only = yes\nlist = no\n\
+         munge symlinks = no\nincoming chmod = Du=rwx,Dgo=rx,u-s,g-s,o-w,g-w\ntimeout = 600\n"
     );
     let sshd = format!(
-        "Port {SYNC_PORT}\nHostKey {KEPT}/ssh_host_ed25519_key\nAuthorizedKeysFile {KEPT}/authorized_keys\n\
-         PidFile none\nStrictModes no\nUsePAM no\nAuthenticationMethods publickey\nDisableForwarding yes\nPermitTTY no\n\
-         PermitUserRC no\nForceCommand rsync --server --daemon --config=${{ENVLOCK_FILES}}/rsyncd.conf .\n"
+        "Port {SYNC_PORT}\nHostKey {KEPT}/ssh_host_ed25519_key\nAuthorizedKeysFile {KEPT}/authorized_keys\nPidFile none\n\
+         UsePAM no\nAuthenticationMethods publickey\nDisableForwarding yes\nPermitTTY no\nPermitTunnel no\n\
+         PermitUserRC no\nPermitUserEnvironment no\nUseDNS no\nMaxSessions 1\nLoginGraceTime 30\nPrintMotd no\n\
+         PrintLastLog no\nSetEnv PATH=${{PATH}}\nForceCommand rsync --server --daemon --config=${{ENVLOCK_FILES}}/rsyncd.conf .\n"
     );
     Service {
         command: words(&["sshd", "-D", "-e", "-f", "${ENVLOCK_FILES}/sshd_config"]),
         files: BTreeMap::from([("rsyncd.conf".to_owned(), rsync), ("sshd_config".to_owned(), sshd)]),
         after: after(&[JOIN]),
         ports: vec![SYNC_PORT],
-        readiness: Some(Readiness::Tcp(SYNC_PORT)),
         ..Service::default()
     }
 }

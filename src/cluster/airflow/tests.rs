@@ -269,7 +269,7 @@ fn what_a_project_states_wins() {
     let role = &expanded.roles["master"];
     assert_eq!(role.services["flower"], own);
     assert_eq!(role.environment["AIRFLOW__CORE__LOAD_EXAMPLES"], "True");
-    assert_eq!(role.volumes, ["/data", "/var/lib/airflow", "/var/lib/envlock"]);
+    assert_eq!(role.volumes, ["/data", "/var/lib/airflow", "/var/lib/airflow/dags", "/var/lib/envlock"]);
     assert_eq!(role.secrets, ["CLUSTER_SECRET", "S3_KEY"]);
     assert_eq!(expanded.cluster, Some(cluster));
 }

@@ -55,6 +55,8 @@ impl Plan<'_> {
         set("PUBLIC_URL", format!("{scheme}://localhost"));
 
         set("AIRFLOW_HOME", HOME.to_owned());
+        // Programs keep sockets and caches there, and an image is read-only.
+        set("HOME", HOME.to_owned());
         let mut airflow = |section: &str, key: &str, value: String| {
             drop(variables.insert(format!("AIRFLOW__{section}__{key}"), value));
         };
@@ -63,6 +65,8 @@ impl Plan<'_> {
         airflow("CORE", "LOAD_EXAMPLES", "False".to_owned());
         airflow("CORE", "FERNET_KEY", "${FERNET_KEY}".to_owned());
         airflow("CELERY", "BROKER_URL", redis(0));
+        // Airflow's own answer, which it warns of where nobody has said so: a task may take a day.
+        airflow("CELERY_BROKER_TRANSPORT_OPTIONS", "VISIBILITY_TIMEOUT", "86400".to_owned());
         let postgres = "postgresql+psycopg2://airflow:${POSTGRES_PASSWORD}@${POSTGRES_HOST}:5432/airflow";
         if has_database {
             let section = if software.is_from(2, 3) { "DATABASE" } else { "CORE" };

@@ -13,6 +13,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import socket
 import subprocess
 import time
@@ -23,9 +24,13 @@ from .table import CANNOT_START, Missing, Teller, environment, load, say
 LOOK = 5  # seconds between two looks at who has joined
 RENEW = 15  # seconds after which a worker says again that it is there
 GONE = 60  # seconds after which a worker that says nothing is not asked for any more
+AGAIN = 10  # seconds after which what went wrong is tried again
 CONNECT = 10  # seconds that a connection may take
 TRANSFER = 600  # seconds that a transfer may take
 TOGETHER = 8  # workers that get DAGs at the same time
+KEY = re.compile(r"ssh-ed25519 [A-Za-z0-9+/=]+")
+PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+ADDRESS = re.compile(r"[A-Za-z0-9:][A-Za-z0-9.:_-]*")  # or that of IPv6
 WHY = {11: "no space, or it cannot be written", 12: "the connection broke", 23: "some files could not be written", 255: "no connection"}
 
 
@@ -94,9 +99,10 @@ def write(path, text):
 
 
 def join(words):
-    """On a worker: says where it is, and lets the master's key in. `dag-join DIRECTORY PORT`."""
-    directory, port = words
+    """On a worker: says where it is, and lets the master's key in. `dag-join DAGS DIRECTORY PORT`."""
+    dags, directory, port = words
     try:
+        os.makedirs(dags, exist_ok=True)
         table = load()
         environ = environment(table, None, os.environ)
         key = public_key(os.path.join(directory, "ssh_host_ed25519_key"))
@@ -106,12 +112,15 @@ def join(words):
         return CANNOT_START
     name = socket.gethostname()
     place = {"name": name, "host": environ.get("NODE_ADDRESS") or name, "port": int(port), "key": key}
+    said = 0
     while True:
         try:
-            board.client.hset(board.workers, name, signed(dict(place, seen=int(board.client.time()[0])), board.secret))
+            if time.monotonic() - said >= RENEW or not said:
+                board.client.hset(board.workers, name, signed(dict(place, seen=int(board.client.time()[0])), board.secret))
+                said = time.monotonic()
             found = board.client.get(board.master)
             master = verified(found, board.secret) if found else None
-            if master:
+            if master and KEY.fullmatch(master["key"]):
                 # The shell of this user runs nothing else: sshd forces one command upon whoever comes in.
                 if write(os.path.join(directory, "authorized_keys"), "restrict %s\n" % master["key"]):
                     say("takes DAGs from the master of cluster %s" % board.cluster)
@@ -121,7 +130,17 @@ def join(words):
                 teller.say("waiting: no master of cluster %s brings DAGs yet" % board.cluster)
         except board.errors as error:
             teller.say("waiting for Redis at %s: %s" % (board.where, error))
-        time.sleep(RENEW)
+        time.sleep(LOOK)
+
+
+def is_plain(place):
+    """Whether what a worker says of itself can be words of a command, and nothing else."""
+    return bool(
+        PLAIN.fullmatch(place["name"])
+        and ADDRESS.fullmatch(place["host"])
+        and KEY.fullmatch(place["key"])
+        and isinstance(place["port"], int)
+    )
 
 
 class Sync:
@@ -140,7 +159,7 @@ class Sync:
         for name, content in self.board.client.hgetall(self.board.workers).items():
             place = verified(content, self.board.secret)
             # A record of one worker under the name of another one is none.
-            if place and place["name"] == name.decode() and now - place["seen"] <= GONE:
+            if place and place["name"] == name.decode() and now - place["seen"] <= GONE and is_plain(place):
                 found[place["name"]] = place
         return found
 
@@ -157,7 +176,7 @@ class Sync:
     def bring(self, place):
         """Brings all DAGs to a worker; what is to be said of it."""
         began = time.monotonic()
-        ssh = "ssh -F none -i %s -p %d -o BatchMode=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile=%s -o ConnectTimeout=%d" % (
+        ssh = "ssh -F none -i %s -p %d -o IdentitiesOnly=yes -o GlobalKnownHostsFile=none -o BatchMode=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile=%s -o ConnectTimeout=%d" % (
             self.key,
             place["port"],
             self.pin(place),
@@ -166,7 +185,8 @@ class Sync:
         # The key is of the host's name in the cluster, wherever that is reached.
         ssh += " -o HostKeyAlias=%s -o ServerAliveInterval=5 -o ServerAliveCountMax=3" % place["name"]
         words = ["rsync", "-rltz", "--rsh", ssh, "--delete-delay", "--delay-updates", "--safe-links", "--exclude=/logs/"]
-        words += ["--timeout=60", self.dags + "/", "%s::dags" % place["host"]]
+        host = "[%s]" % place["host"] if ":" in place["host"] else place["host"]
+        words += ["--timeout=60", self.dags + "/", "%s::dags" % host]
         try:
             ended = subprocess.run(
                 words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=TRANSFER
@@ -216,7 +236,10 @@ def sync(words):
                         due[name] = time.monotonic() + interval
                         under_way[name] = pool.submit(ours.bring, place)
                 for name in [name for name, task in under_way.items() if task.done()]:
-                    ours.tell(name, *under_way.pop(name).result())
+                    failure, seconds = under_way.pop(name).result()
+                    ours.tell(name, failure, seconds)
+                    if failure:
+                        due[name] = time.monotonic() + min(interval, AGAIN)
             except board.errors as error:
                 teller.say("waiting for Redis at %s: %s" % (board.where, error))
             time.sleep(min(LOOK, interval))
@@ -248,6 +271,6 @@ def status(words):
         for row in rows:
             last = "never" if row["synced_seconds_ago"] is None else "%d s ago" % row["synced_seconds_ago"]
             gone = row["heard_seconds_ago"] is None or row["heard_seconds_ago"] > GONE
-            state = "gone" if gone else row["failure"] or "ok"
+            state = "gone" if gone else row["failure"] or ("ok" if row["synced_seconds_ago"] is not None else "joined")
             print("%-24s %-14s %s" % (row["worker"], last, state))
     return int(any(row["failure"] for row in rows))

@@ -14,6 +14,12 @@ def main(words):
     """The exit code: 0 where the files are, in the end."""
     directory, name, variable = words
     if os.path.exists(os.path.join(directory, "PG_VERSION")):
+        # Of a server that was killed: its number may be another process' by now, and the next server would not start.
+        # Nobody but this node has the directory, and no server of it runs yet.
+        try:
+            os.remove(os.path.join(directory, "postmaster.pid"))
+        except FileNotFoundError:
+            pass
         return 0
     draft = directory + ".new"
     shutil.rmtree(draft, ignore_errors=True)
@@ -31,7 +37,7 @@ def main(words):
         say("PostgreSQL's initdb ended with %s" % made.returncode)
         return CANNOT_START if made.returncode < 0 else made.returncode
     statement = 'CREATE DATABASE "%s"\n' % name
-    single = ["postgres", "--single", "-D", draft, "postgres"]
+    single = ["postgres", "--single", "-D", draft, "-c", "exit_on_error=on", "postgres"]
     made = subprocess.run(single, input=statement.encode(), stdout=subprocess.DEVNULL)
     if made.returncode:
         say("PostgreSQL did not make the database %s" % name)
