@@ -12,13 +12,16 @@ use crate::spec::project::{Readiness, Service};
 pub(super) fn service(plan: &Plan) -> Service {
     let command = ["nginx", "-p", "${ENVLOCK_FILES}", "-e", "stderr", "-c", "${ENVLOCK_FILES}/nginx.conf"];
     let mut after = vec![plan.web().to_owned()];
-    if plan.software.has_flower() {
+    if plan.has_flower() {
         after.insert(0, FLOWER.to_owned());
     }
     after.sort_unstable();
     Service {
         command: command.map(str::to_owned).into(),
-        files: BTreeMap::from([("nginx.conf".to_owned(), configuration(plan))]),
+        files: BTreeMap::from([
+            ("nginx.conf".to_owned(), configuration(plan)),
+            ("server.conf".to_owned(), server(plan)),
+        ]),
         ports: if plan.airflow.tls.is_some() { vec![80, 443] } else { vec![80] },
         readiness: Some(Readiness::Tcp(80)),
         after,
@@ -26,8 +29,8 @@ pub(super) fn service(plan: &Plan) -> Service {
     }
 }
 
-/// The whole configuration; `${NAME}` in it is replaced when NGINX starts, `$name` is NGINX's own.
-pub(super) fn configuration(plan: &Plan) -> String {
+/// The configuration but for what is shown; `${NAME}` in it is replaced when NGINX starts, `$name` is NGINX's own.
+fn configuration(plan: &Plan) -> String {
     let mut text = String::from(
         "daemon off;\nworker_processes auto;\npid nginx.pid;\nerror_log stderr;\nevents {}\nhttp {\n    access_log off;\n",
     );
@@ -49,42 +52,39 @@ pub(super) fn configuration(plan: &Plan) -> String {
             );
         }
     }
-    text.push_str(&server(plan));
-    text.push_str("    }\n}\n");
+    text.push_str("        include server.conf;\n    }\n}\n");
     text
 }
 
-/// What the server shows, also where somebody else's NGINX has it.
-pub(super) fn server(plan: &Plan) -> String {
-    let (path, flower) = (&plan.airflow.path, &plan.airflow.flower_path);
-    let mut text = String::from(
-        "        # Behind a port that is mapped, only the client knows host and port.\n        \
-         absolute_redirect off;\n        proxy_http_version 1.1;\n        proxy_redirect off;\n        \
-         proxy_set_header Host $http_host;\n        proxy_set_header X-Forwarded-Proto $scheme;\n        \
-         proxy_set_header Upgrade $http_upgrade;\n        proxy_set_header Connection $connection_upgrade;\n",
-    );
+/// What a server shows, also where somebody else's NGINX has it.
+fn server(plan: &Plan) -> String {
+    let (path, flower, has_flower) = (&plan.airflow.path, &plan.airflow.flower_path, plan.has_flower());
     let web = "http://${WEB_HOST}:8080";
-    let _ = writeln!(text, "        location = /health {{ proxy_pass {web}{path}{}; }}", plan.health());
+    let mut text = String::from(
+        "# Behind a port that is mapped, only the client knows host and port.\nabsolute_redirect off;\n\
+         proxy_redirect off;\nproxy_http_version 1.1;\nproxy_set_header Host $http_host;\n\
+         proxy_set_header X-Forwarded-Proto $scheme;\nproxy_set_header Upgrade $http_upgrade;\n\
+         proxy_set_header Connection $connection_upgrade;\n",
+    );
+    let mut location = |place: String, does: String| drop(writeln!(text, "location {place} {{ {does} }}"));
+    location("= /health".to_owned(), format!("proxy_pass {web}{path}{};", plan.health()));
     if !path.is_empty() {
-        let _ = writeln!(text, "        location = {path} {{ return 302 {path}/; }}");
-        if !flower.is_empty() || !plan.software.has_flower() {
-            let _ = writeln!(text, "        location = / {{ return 302 {path}/; }}");
-        }
+        location(format!("= {path}"), format!("return 302 {path}/;"));
     }
-    let _ = writeln!(text, "        location {path}/ {{ proxy_pass {web}; }}");
-    if plan.software.has_flower() && !plan.airflow.without.iter().any(|name| name == FLOWER) {
+    location(format!("{path}/"), format!("proxy_pass {web};"));
+    if has_flower {
         if !flower.is_empty() {
-            let _ = writeln!(text, "        location = {flower} {{ return 302 {flower}/; }}");
+            location(format!("= {flower}"), format!("return 302 {flower}/;"));
         }
         let rewrite = if plan.software.flower_knows_its_prefix() || flower.is_empty() {
             String::new()
         } else {
             format!("rewrite ^{}/(.*)$ /$1 break; ", flower.replace('.', "\\."))
         };
-        let _ = writeln!(
-            text,
-            "        location {flower}/ {{ {rewrite}proxy_pass http://${{FLOWER_HOST}}:5555; }}"
-        );
+        location(format!("{flower}/"), format!("{rewrite}proxy_pass http://${{FLOWER_HOST}}:5555;"));
+    }
+    if !path.is_empty() && (!flower.is_empty() || !has_flower) {
+        location("= /".to_owned(), format!("return 302 {path}/;"));
     }
     text
 }

@@ -51,6 +51,11 @@ impl Plan<'_> {
         if self.software.is_3() { "api-server" } else { "webserver" }
     }
 
+    /// Whether there is a Flower to be shown.
+    pub(super) fn has_flower(&self) -> bool {
+        self.software.has_flower() && !self.airflow.without.iter().any(|name| name == FLOWER)
+    }
+
     /// Where Airflow says whether it is well, below its path.
     pub(super) fn health(&self) -> &'static str {
         if self.software.is_3() { "/api/v2/monitor/health" } else { "/health" }
@@ -80,7 +85,7 @@ impl Plan<'_> {
         if software.is_3() {
             services.push(("dag-processor", further("dag-processor")));
         }
-        if software.has_flower() {
+        if self.software.has_flower() {
             services.push((FLOWER, self.flower()));
         }
         if let DagSync::Rsync { interval } = self.airflow.sync {

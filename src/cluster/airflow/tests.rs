@@ -184,7 +184,8 @@ fn the_configuration_is_variables() {
 }
 
 fn nginx(airflow: &Airflow, software: &Software) -> String {
-    roles(airflow, software)["master"].services["nginx"].files["nginx.conf"].clone()
+    let files = &roles(airflow, software)["master"].services["nginx"].files;
+    files["nginx.conf"].replace("include server.conf;", &files["server.conf"])
 }
 
 /// The seed's two servers have one name, so the second one was never asked: here they are one.
