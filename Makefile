@@ -1,6 +1,6 @@
 # The commands of this repository. Each installs what it needs on a fresh Debian 12 machine and says so.
 
-.PHONY: demo test vm-test lint bench soak setup
+.PHONY: demo test airflow-test vm-test lint bench soak setup
 
 demo: ## lock a real environment from a real channel, step by step
 	scripts/demo.sh
@@ -8,6 +8,9 @@ demo: ## lock a real environment from a real channel, step by step
 test: setup lint ## everything that must hold
 	scripts/cargo.sh test --locked
 	tests/nix/run.sh
+
+airflow-test: ## a whole Airflow cluster of containers, and what it bears
+	tests/airflow/run.sh
 
 vm-test: setup ## the images on virtual machines
 	vm-tests/run.sh --quiet

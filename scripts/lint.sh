@@ -8,7 +8,7 @@ cd "$root"
 say "formatting"
 cargo fmt --check
 say "shell scripts"
-git ls-files -z '*.sh' .ci/run tests/channel/quickstart/run-docker | xargs -0 shellcheck --external-sources --source-path=SCRIPTDIR
+git ls-files -z '*.sh' .ci/run tests/channel/quickstart/run-docker examples/airflow-2/run tests/channel/airflow-2/run | xargs -0 shellcheck --external-sources --source-path=SCRIPTDIR
 say "virtual machines"
 vm-tests/lint.sh
 say "clippy"

@@ -4,7 +4,8 @@ set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 need_packages gcc libc6-dev make python3 python3-venv patchelf zstd nix-bin shellcheck util-linux jq runc iproute2 \
-    git skopeo umoci docker-registry docker-compose golang-github-opencontainers-image-spec-dev
+    git skopeo umoci docker-registry docker-compose golang-github-opencontainers-image-spec-dev \
+    chromium chromium-driver faketime
 need_rust
 
 requirements=$root/tests/readers/requirements.txt

@@ -315,7 +315,7 @@ class Guard(unittest.TestCase):
 
                 return urllib.parse.urlparse(url).port
 
-        return mock.patch.dict(sys.modules, redis=mock.Mock(Redis=Redis, RedisError=OSError))
+        return mock.patch.dict(sys.modules, redis=mock.Mock(Redis=Redis, RedisError=OSError, AuthenticationError=PermissionError))
 
     def test_a_password_that_breaks_the_url_is_not_told(self):
         cluster = {"name": "c", "broker": "redis://:${P}@${HOST:-master}:6379/0"}
@@ -326,7 +326,10 @@ class Guard(unittest.TestCase):
             self.assertNotIn("hunter2", str(raised.exception))
             self.assertIsNone(raised.exception.__cause__)
         with self.with_redis():
-            self.assertEqual(guard.Board(cluster, {"P": "hunter2"}).where, "master:6379/0")
+            board = guard.Board(cluster, {"P": "hunter2"})
+            self.assertEqual(board.where, "master:6379/0")
+            self.assertRegex(board.trouble(PermissionError("no")), "^refused by Redis at master:6379/0: the password is wrong")
+            self.assertEqual(board.trouble(OSError("gone")), "waiting for Redis at master:6379/0: gone")
 
     def test_a_guarded_service_that_cannot_ask_does_not_start(self):
         services = {"x": dict(a_table()["services"]["x"], command=["x"], guard=True)}

@@ -129,7 +129,7 @@ def join(words):
             else:
                 teller.say("waiting: no master of cluster %s brings DAGs yet" % board.cluster)
         except board.errors as error:
-            teller.say("waiting for Redis at %s: %s" % (board.where, error))
+            teller.say(board.trouble(error))
         time.sleep(LOOK)
 
 
@@ -184,7 +184,9 @@ class Sync:
         )
         # The key is of the host's name in the cluster, wherever that is reached.
         ssh += " -o HostKeyAlias=%s -o ServerAliveInterval=5 -o ServerAliveCountMax=3" % place["name"]
-        words = ["rsync", "-rltz", "--rsh", ssh, "--delete-delay", "--delay-updates", "--safe-links", "--exclude=/logs/"]
+        words = ["rsync", "-rltz", "--omit-dir-times", "--rsh", ssh, "--delete-delay", "--delay-updates", "--safe-links", "--exclude=/logs/"]
+        # Byte-code is each node's own.
+        words.append("--exclude=__pycache__/")
         host = "[%s]" % place["host"] if ":" in place["host"] else place["host"]
         words += ["--timeout=60", self.dags + "/", "%s::dags" % host]
         try:
@@ -241,7 +243,7 @@ def sync(words):
                     if failure:
                         due[name] = time.monotonic() + min(interval, AGAIN)
             except board.errors as error:
-                teller.say("waiting for Redis at %s: %s" % (board.where, error))
+                teller.say(board.trouble(error))
             time.sleep(min(LOOK, interval))
 
 

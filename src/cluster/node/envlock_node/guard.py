@@ -72,6 +72,7 @@ class Board:
         import redis  # of the user environment; only guarded nodes need it
 
         self.errors = (redis.RedisError, OSError)
+        self.refusal = redis.AuthenticationError
         url = expand(cluster["broker"], environ)
         try:
             self.client = redis.Redis.from_url(url, socket_timeout=10, socket_connect_timeout=10)
@@ -86,6 +87,12 @@ class Board:
         self.cluster = cluster["name"]
         self.digests = "envlock:%s:tree-digests" % self.cluster
         self.nodes = "envlock:%s:nodes" % self.cluster
+
+    def trouble(self, error):
+        """What is to be said of an error."""
+        if isinstance(error, self.refusal):
+            return "refused by Redis at %s: the password is wrong; this node's secret is not the master's" % self.where
+        return "waiting for Redis at %s: %s" % (self.where, error)
 
     def admitted(self):
         """The digests that may work."""
@@ -135,7 +142,7 @@ def wait(cluster, environ):
             board.announce(own)
             admitted = board.admitted()
         except board.errors as error:
-            teller.say("waiting for Redis at %s: %s" % (board.where, error))
+            teller.say(board.trouble(error))
         else:
             if own in admitted:
                 say("admitted to cluster %s with treeDigest %s" % (board.cluster, own))
@@ -167,5 +174,5 @@ def publish(_words):
             if board.publish(wanted):
                 say("published for cluster %s: treeDigest %s" % (board.cluster, " ".join(sorted(wanted))))
         except board.errors as error:
-            teller.say("waiting for Redis at %s: %s" % (board.where, error))
+            teller.say(board.trouble(error))
         time.sleep(PAUSE)

@@ -49,17 +49,18 @@ class Teller:
             self.last, self.at = text, now
 
 
-def read_secret(name, environ, kept=None):
+def read_secret(name, environ, kept=None, may_make=False):
     """The value of a secret: the variable, the file that NAME_FILE names, /run/secrets/NAME, or what this node has kept.
 
-    What is `kept` at a path is made if it is not there.
+    What is `kept` at a path may be made if it is not there.
     """
     if name in environ:
         return environ[name]
     path = environ.get(name + "_FILE", os.path.join(SECRETS, name))
     if kept and name + "_FILE" not in environ and not os.path.exists(path):
         path = kept
-        make_secret(name, path)
+        if may_make:
+            make_secret(name, path)
     try:
         # Whatever bytes it has.
         with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
@@ -98,13 +99,17 @@ def make_secret(name, path):
 
 
 def secrets_of(table, given, strict):
-    """The values of all secrets, by name, and what is to be said of those that have none; `strict` raises it."""
+    """The values of all secrets, by name, and what is to be said of those that have none.
+
+    With `strict`, as services want them, that is raised, and a node makes what is its own: a command beside them would make
+    another one than theirs.
+    """
     known, missing = {}, []
     needed = {rule["from"] for name, rule in table["derives"].items() if name not in given}
     done = {rule["from"] for rule in table["derives"].values()} - needed
     for name in sorted((set(table["secrets"]) | set(table["makes"])) - done):
         try:
-            known[name] = read_secret(name, given, table["makes"].get(name))
+            known[name] = read_secret(name, given, table["makes"].get(name), strict)
         except Missing as error:
             if strict:
                 raise
