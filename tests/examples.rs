@@ -217,7 +217,11 @@ fn modern_airflow_on_the_test_channel() {
         place.copy(&format!("tests/channel/{example}"));
         let requirement = format!("apache-airflow[celery,postgres,redis]=={airflow}");
         let limits = place.read("constraints.txt");
-        let Some(theirs) = uv_compile(&place, &[&requirement], &limits) else { return };
+        // One has the roles of a cluster as well.
+        let further: &[&str] =
+            if place.path().join("envlock.yml").exists() { &["flower", "supervisor"] } else { &[] };
+        let requirements = [&[requirement.as_str()], further].concat();
+        let Some(theirs) = uv_compile(&place, &requirements, &limits) else { return };
         let ran = place.run(&["convert", "--mirror", &server.mirror()]).expect(0);
         assert!(!ran.stderr.contains("do not work"), "{}", ran.stderr);
         let pip = packages(&place, "conda-lock.yml").into_iter().filter(|it| it["manager"] == "pip");
@@ -240,6 +244,13 @@ fn modern_airflow_of_conda_forge_has_the_versions_that_run() {
     for (example, airflow) in [("airflow-2", "2.11.2"), ("airflow-3", "3.3.2")] {
         let place = Place::new();
         place.copy(&format!("examples/{example}"));
+        // Of what the nodes have besides, the records here have little.
+        for (name, package) in [("master", "redis-server"), ("worker", "tini")] {
+            let file = format!("{name}.yml");
+            let text = place.read(&file);
+            let (head, _) = text.split_once("dependencies:").unwrap();
+            place.put(&file, format!("{head}dependencies:\n  - {package}\n"));
+        }
         // Of that channel there are records alone: nothing can be built.
         let ran = place.run(&["convert", "--no-build", "--mirror", &mirror]).expect(0);
         assert!(!ran.stderr.contains("do not work"), "{}", ran.stderr);
@@ -251,5 +262,14 @@ fn modern_airflow_of_conda_forge_has_the_versions_that_run() {
             assert_eq!(found[name], version, "{example}: {name}");
         }
         assert!(found.contains_key("supervisor"), "{found:?}");
+        // The services are those of the version that was locked, and the lock is current.
+        let nix = place.read("envlock.nix");
+        assert_eq!(nix.contains("        api-server = {"), example == "airflow-3");
+        assert!(nix.contains("        flower = {") && nix.contains("location /myorg/airflow/"));
+        place.run(&["check"]).expect(0);
+        let stated = place.read("envlock.yml");
+        place.put("envlock.yml", stated.replace("path: /myorg/airflow", "path: /elsewhere"));
+        let ran = place.run(&["check"]).expect(1);
+        assert!(ran.stderr.contains("the roles of the project file changed"), "{}", ran.stderr);
     }
 }

@@ -8,7 +8,7 @@ need_packages mypy pyflakes3 shellcheck
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # As the drivers do it: one text. Names of the other file are in it already.
-for scenario in "$here"/scenarios/*.py; do
+for scenario in "$here"/scenarios/{,airflow/}*.py; do
     cat "$here/common/prelude.py" <(grep -v '^from prelude' "$here/common/globals.py") "$scenario" \
         >"$work/$(basename "$scenario")"
 done

@@ -1,14 +1,21 @@
 #!/usr/bin/env bash
-# Boots the quickstart's images under QEMU, and runs the scenarios on them. Needs Debian's packages alone.
+# Boots the images of a project under QEMU, and runs its scenarios on them. Needs Debian's packages alone.
 #
-# usage: run.sh [OPTION…] [SCENARIO…]    options are those of portable/driver.py, such as --interactive
+# usage: run.sh [--project quickstart|airflow] [OPTION…] [SCENARIO…]    options are those of portable/driver.py, such as
+# --interactive
 set -euo pipefail
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 source "$here/../scripts/lib.sh"
 
 # Before anything is built.
 /usr/bin/python3 -B "$here/portable/driver.py" --check "$@"
-for word in "$@"; do [[ $word != -h && $word != --help ]] || exit 0; done
+project=quickstart
+for word in "$@"; do
+    [[ $word != -h && $word != --help ]] || exit 0
+    [[ ${before:-} != --project ]] || project=$word
+    [[ $word != --project=* ]] || project=${word#--project=}
+    before=$word
+done
 
 need_packages qemu-system-x86 busybox-static libarchive-tools jq nftables python3 socat
 need_envlock
@@ -30,8 +37,7 @@ if [[ ! -d $kernel ]]; then
     mv -T "$partial" "$kernel" 2>/dev/null || [[ -d $kernel ]]
 fi
 
-# The images of a master, a worker, and a worker whose environment has a package more; of the same lock they are the same.
-say "building the images of master, worker and stranger"
+say "building the images of machines"
 channel=$("$root/tests/channel/channel.sh" build)
 /usr/bin/python3 -B "$root/tests/channel/serve.py" --port 0 "$channel" >"$work/address" & server=$!
 until grep -q listening "$work/address"; do
@@ -48,17 +54,24 @@ build() (
         "$ENVLOCK" image build --quiet "$role" --mirror "$mirror" --output "$work/images/$role-image.tar"
     done
 )
-for project in quickstart drifted; do cp -r "$root/tests/channel/quickstart" "$work/$project"; done
-printf '      - tomli\n' >>"$work/drifted/env.yml"
-sed -i 's/^  worker:/  stranger:/' "$work/drifted/envlock.yml"
-build quickstart master worker
-build drifted stranger
-tree_digest=$(cd "$work/quickstart" && "$ENVLOCK" install --json --quiet --mirror "$mirror" --prefix /opt/envlock/env \
+if [[ $project == quickstart ]]; then
+    # A master, a worker, and a worker whose environment has a package more; of the same lock they are the same.
+    for directory in quickstart drifted; do cp -r "$root/tests/channel/quickstart" "$work/$directory"; done
+    printf '      - tomli\n' >>"$work/drifted/env.yml"
+    sed -i 's/^  worker:/  stranger:/' "$work/drifted/envlock.yml"
+    build drifted stranger
+    file=$root/examples/quickstart/tasks.py
+else
+    cp -r "$root/tests/channel/airflow-2" "$work/$project"
+    file=$here/dags/once.py
+fi
+build "$project" master worker
+tree_digest=$(cd "$work/$project" && "$ENVLOCK" install --json --quiet --mirror "$mirror" --prefix /opt/envlock/env \
     --into "$work/env" | jq -r .tree_digest)
 
 say "booting machines"
 /usr/bin/python3 -B "$here/portable/driver.py" --images "$work/images" --kernel "$kernel" --cache "$cache/images" \
-    --tree-digest "$tree_digest" --file "$root/examples/quickstart/tasks.py" "$@" <&0 &
+    --tree-digest "$tree_digest" --file "$file" "$@" <&0 &
 driver=$!
 # Whoever stops this stops the machines.
 trap 'kill "$driver"' INT TERM HUP

@@ -239,9 +239,17 @@ in
     };
     users.groups.${role.user.name}.gid = role.user.id;
 
-    systemd.tmpfiles.rules = map (
-      directory: "d ${directory} 0750 ${role.user.name} ${role.user.name}"
-    ) (lib.unique ([ cfg.directory done ] ++ volumes));
+    systemd.tmpfiles.rules =
+      map (directory: "d ${directory} 0750 ${role.user.name} ${role.user.name}")
+        (
+          lib.unique (
+            [
+              cfg.directory
+              done
+            ]
+            ++ volumes
+          )
+        );
     systemd.services =
       lib.mapAttrs' (name: service: lib.nameValuePair "envlock-${name}" (unit name service)) services
       # NixOS leaves it away when it has ended.

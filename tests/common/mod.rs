@@ -107,10 +107,13 @@ impl Place {
         std::fs::write(path, content).unwrap();
     }
 
-    /// Copies the files of a directory of the repository.
+    /// Copies the files of a directory of the repository, without directories in it.
     pub fn copy(&self, from: &str) {
         for entry in std::fs::read_dir(root().join(from)).unwrap() {
             let entry = entry.unwrap();
+            if entry.file_type().unwrap().is_dir() {
+                continue;
+            }
             std::fs::copy(entry.path(), self.path().join(entry.file_name())).unwrap();
         }
     }

@@ -186,6 +186,32 @@ fn init_writes_what_the_example_has() {
 }
 
 #[test]
+fn init_knows_airflow() {
+    for example in ["airflow-2", "airflow-3"] {
+        let place = Place::new();
+        let of_example =
+            |name: &str| std::fs::read_to_string(root().join("examples").join(example).join(name)).unwrap();
+        for name in ["constraints.txt", "env.yml"] {
+            place.put(name, of_example(name));
+        }
+        place.run(&["init"]).expect(0);
+        for name in ["master.yml", "runtime.yml", "worker.yml"] {
+            assert_eq!(place.read(name), of_example(name), "{example}: {name}");
+        }
+        // But for the paths, which are those of a company.
+        assert_eq!(place.read("envlock.yml"), of_example("envlock.yml").replace("/myorg", ""), "{example}");
+    }
+    // The server of PostgreSQL that the environment of 2018 has is enough, and it has no supervisor.
+    let seed = Place::new();
+    seed.put("env.yml", std::fs::read(root().join("examples/airflow/env.yml")).unwrap());
+    seed.run(&["init", "--platform", "linux-64"]).expect(0);
+    assert!(
+        !seed.read("master.yml").contains("postgresql")
+            && seed.read("worker.yml").contains("  - supervisor\n")
+    );
+}
+
+#[test]
 fn a_node_has_what_its_image_has_besides_environments() {
     let place = locked();
     let built = build(&place, &["worker"]);

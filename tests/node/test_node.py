@@ -1,5 +1,6 @@
 """The programs of a node, without a container around them."""
 import ast
+import base64
 import io
 import os
 import pathlib
@@ -15,7 +16,7 @@ from unittest import mock
 NODE = pathlib.Path(__file__).resolve().parents[2] / "src/cluster/node"
 sys.path.insert(0, str(NODE))
 
-from envlock_node import fatal, guard, health, order, start, supervise, table  # noqa: E402
+from envlock_node import answer, dags, fatal, guard, health, order, secret, start, supervise, table  # noqa: E402
 
 
 def a_table(**changes):
@@ -163,6 +164,129 @@ class Supervision(unittest.TestCase):
         code, _, err = self.run_it(script)
         self.assertEqual(code, 1)
         self.assertIn("this node ends", err)
+
+
+class Kept(unittest.TestCase):
+    """Secrets that a node makes, those that come of another one, and files of a service."""
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = pathlib.Path(directory.name)
+        (self.directory / "given").mkdir()
+        for name, value in [("SECRETS", str(self.directory / "given")), ("TEMPORARY", directory.name)]:
+            patch = mock.patch.object(table, name, value)
+            patch.start()
+            self.addCleanup(patch.stop)
+        self.table = a_table(
+            secrets=["ALL"],
+            makes={"ALL": str(self.directory / "ALL"), "OWN": str(self.directory / "OWN")},
+            derives={"ONE": {"from": "ALL", "base64": False}, "KEY": {"from": "ALL", "base64": True}},
+        )
+
+    def environment(self, strict=True, **environ):
+        with mock.patch("sys.stderr", io.StringIO()) as said:
+            found = table.environment(self.table, None, environ, strict)
+        return found, said.getvalue()
+
+    def test_what_is_made_is_kept_and_is_nobody_elses(self):
+        first, said = self.environment()
+        self.assertIn("made OWN, which is kept in %s/OWN" % self.directory, said)
+        self.assertNotIn(first["OWN"], said)
+        self.assertEqual(os.stat(str(self.directory / "OWN")).st_mode & 0o777, 0o600)
+        self.assertEqual(self.environment(), (first, ""))
+        # What all others come of is no service's business.
+        self.assertEqual(set(first), {"OWN", "ONE", "KEY"})
+        # What a service passes on to its own children is enough for them.
+        (self.directory / "ALL").unlink()
+        self.assertEqual(self.environment(**first), (first, ""))
+        self.assertFalse((self.directory / "ALL").exists())
+
+    def test_a_command_makes_nothing(self):
+        _, said = self.environment(strict=False)
+        self.assertIn("ALL is not set and cannot be read", said)
+        self.assertEqual([path.name for path in self.directory.iterdir()], ["given"])
+
+    def test_two_at_the_same_time_have_the_same_one(self):
+        path = str(self.directory / "OWN")
+        with mock.patch.object(os.path, "exists", lambda _path: False), mock.patch("sys.stderr", io.StringIO()):
+            table.make_secret("OWN", path)
+            first = pathlib.Path(path).read_text()
+            table.make_secret("OWN", path)
+        self.assertEqual(pathlib.Path(path).read_text(), first)
+        self.assertEqual(sorted(path.name for path in self.directory.iterdir()), ["OWN", "given"])
+
+    def test_what_comes_of_another_one(self):
+        given, _ = self.environment(ALL="0123456789abcdef")
+        # As `openssl dgst -sha256 -hmac` has it.
+        self.assertEqual(given["ONE"], "a8cec0ac2089dbbb48dc3cbc2475c6b7b1b1abdb2a8f2018d35519be03edb990")
+        self.assertEqual(len(base64.urlsafe_b64decode(given["KEY"])), 32)
+        self.assertNotIn("ALL", given)
+        # One that is given is taken as it is.
+        (self.directory / "given/ONE").write_text("mine\n")
+        self.assertEqual(self.environment(ALL="0123456789abcdef")[0]["ONE"], "mine")
+        self.assertEqual(self.environment(ALL="0123456789abcdef", ONE="yours")[0]["ONE"], "yours")
+        with self.assertRaisesRegex(table.Missing, "ALL is too short to make other secrets of"):
+            self.environment(ALL="hunter2")
+
+    def test_it_can_be_printed(self):
+        for words, code, expected in [(["ONE"], 0, "ONE=.*"), (["NONE"], table.CANNOT_START, "there are ALL, KEY, ONE, OWN")]:
+            with mock.patch.object(secret, "load", lambda: self.table), mock.patch.dict(
+                os.environ, ALL="0123456789abcdef", OWN="o"
+            ), mock.patch("sys.stderr", io.StringIO()) as err, mock.patch("sys.stdout", io.StringIO()) as out:
+                self.assertEqual(secret.main(words), code)
+            self.assertRegex("ONE=" + out.getvalue() if code == 0 else err.getvalue(), expected)
+
+    def test_files_of_a_service(self):
+        service = dict(self.table["services"]["x"], files={"a.conf": "a ${A} in ${ENVLOCK_FILES}; $b\n"}, command=["x", "${ENVLOCK_FILES}"])
+        environ = {"A": "1"}
+        table.place_files("x", service, environ)
+        directory = str(self.directory / "envlock-x")
+        self.assertEqual(table.command(service, environ), ["x", directory])
+        path = pathlib.Path(directory, "a.conf")
+        self.assertEqual(path.read_text(), "a 1 in %s; $b\n" % directory)
+        self.assertEqual((path.stat().st_mode & 0o777, os.stat(directory).st_mode & 0o777), (0o600, 0o700))
+        with self.assertRaisesRegex(table.Missing, "asks for the variable A"):
+            table.place_files("x", service, {})
+
+
+class Answer(unittest.TestCase):
+    def test_a_command_that_asks_is_answered_once(self):
+        with tempfile.TemporaryDirectory() as directory:
+            mark, said = directory + "/mark", directory + "/said"
+            asks = "import getpass, sys; open(sys.argv[1], 'a').write(getpass.getpass('') + getpass.getpass('')); sys.exit(%d)"
+            for code in (3, 0, 0):
+                words = ["--unless", mark, "WORD", sys.executable, "-W", "ignore", "-c", asks % code, said]
+                with mock.patch.dict(os.environ, WORD="hunter2"):
+                    self.assertEqual(answer.main(words), code)
+            self.assertEqual(pathlib.Path(said).read_text(), "hunter2" * 4)
+        with mock.patch.dict(os.environ), mock.patch("sys.stderr", io.StringIO()) as said:
+            os.environ.pop("WORD", None)
+            self.assertEqual(answer.main(["WORD", "true"]), 78)
+        self.assertIn("WORD is not set", said.getvalue())
+
+
+class Dags(unittest.TestCase):
+    def test_only_what_is_signed_with_the_secret_of_the_cluster_is_believed(self):
+        text = dags.signed({"key": "k"}, "secret")
+        self.assertEqual(dags.verified(text.encode(), "secret"), {"key": "k"})
+        for wrong in [text.replace("k", "l", 1), "", "{}", "[]", "null", '{"text": 1, "proof": 2}', b"\xff"]:
+            self.assertIsNone(dags.verified(wrong, "secret"), wrong)
+        self.assertIsNone(dags.verified(text, "other"))
+
+    def test_what_a_worker_says_cannot_become_an_option_of_ssh(self):
+        good = {"name": "worker-1", "host": "10.0.0.7", "port": 2222, "key": "ssh-ed25519 AAAA+/=="}
+        self.assertTrue(dags.is_plain(good))
+        self.assertTrue(dags.is_plain(dict(good, host="::1")))
+        for name, value in [
+            ("host", "-oProxyCommand=x"),
+            ("host", "a b"),
+            ("name", "x\ny"),
+            ("name", "-x"),
+            ("key", "ssh-ed25519 AAAA\n* ssh-rsa BBBB"),
+            ("port", "22 -o x"),
+        ]:
+            self.assertFalse(dags.is_plain(dict(good, **{name: value})), value)
 
 
 class Order(unittest.TestCase):

@@ -10,7 +10,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from breaks import Break, firewall
@@ -19,10 +19,52 @@ from machine import Machine, Network
 from shell import Failed
 
 VM_TESTS = Path(__file__).resolve().parent.parent
-# By name: the role whose image they boot. A machine that a scenario does not start costs nothing.
-MACHINES = {"master": "master", "worker": "worker", "clone": "worker", "stranger": "stranger"}
-
 PASSWORD = secrets.token_hex(16)
+
+
+@dataclass(frozen=True)
+class Project:
+    """What machines are made of, and the stories that are told of them."""
+
+    scenarios: Path
+    """Where their files are."""
+    machines: dict[str, str]
+    """By name: the role whose image they boot. A machine that a scenario does not start costs nothing."""
+    secrets: dict[str, str]
+    """What the services of all machines are given."""
+    memory: int
+    """Of each machine, in MiB."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """Variables of all processes."""
+
+
+PROJECTS = {
+    "quickstart": Project(
+        VM_TESTS / "scenarios",
+        {"master": "master", "worker": "worker", "clone": "worker", "stranger": "stranger"},
+        {"REDIS_PASSWORD": PASSWORD},
+        1024,
+    ),
+    "airflow": Project(
+        VM_TESTS / "scenarios/airflow",
+        {"master": "master", "worker": "worker", "clone": "worker"},
+        {"CLUSTER_SECRET": PASSWORD},
+        4096,
+        # Machines without KVM are slow: what Airflow takes for a hang is work.
+        {
+            "AIRFLOW__WEBSERVER__WORKERS": "1",
+            "AIRFLOW__WEBSERVER__WEB_SERVER_MASTER_TIMEOUT": "600",
+            "AIRFLOW__WEBSERVER__WEB_SERVER_WORKER_TIMEOUT": "600",
+            "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "300",
+            "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "600",
+            "AIRFLOW__CORE__DAG_FILE_PROCESSOR_TIMEOUT": "600",
+            "AIRFLOW__CELERY__OPERATION_TIMEOUT": "30",
+            "AIRFLOW__CELERY__WORKER_CONCURRENCY": "1",
+            "AIRFLOW__SCHEDULER__PARSING_PROCESSES": "1",
+            "AIRFLOW__SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": "900",
+        },
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -57,13 +99,16 @@ def machines(case: Case, arguments: argparse.Namespace) -> Iterator[dict[str, Ma
         group = f"239.{address}:{random.randrange(20000, 60000)}"
         common = system(arguments.kernel, scratch)
         network = Network(arguments.kernel, common, group, arguments.kvm, arguments.quiet)
-        network.secrets = {"REDIS_PASSWORD": PASSWORD}
+        project = PROJECTS[arguments.project]
+        network.secrets = project.secrets
+        network.memory = project.memory
+        network.environment = project.environment
         network.files = arguments.file
-        roles = MACHINES
+        roles = project.machines
         if case.broken:
             network.system += firewall(arguments.kernel, scratch)
             network.before = case.broken.commands
-            roles = {**MACHINES, **case.broken.images}
+            roles = {**roles, **case.broken.images}
         for number, (name, role) in enumerate(roles.items(), 1):
             image = load(arguments.images / f"{role}-image.tar", arguments.cache)
             network.machines[name] = Machine(name, number, image, network, scratch / "machines", logs)
@@ -106,7 +151,8 @@ def tell(case: Case, arguments: argparse.Namespace, began: float) -> str | None:
     with machines(case, arguments) as all_machines:
         names = {**all_machines, "subtest": subtest, "TREE_DIGEST": arguments.tree_digest, "REDIS_PASSWORD": PASSWORD}
         try:
-            for part in (VM_TESTS / "common/prelude.py", VM_TESTS / f"scenarios/{case.scenario}.py"):
+            scenario = PROJECTS[arguments.project].scenarios / f"{case.scenario}.py"
+            for part in (VM_TESTS / "common/prelude.py", scenario):
                 exec(compile(part.read_text(), str(part), "exec"), names)
         except (Failed, AssertionError) as error:
             said = str(error) or traceback.format_exc()

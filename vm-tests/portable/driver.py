@@ -12,7 +12,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
 from breaks import BREAKS, Break
-from case import VM_TESTS, Case, Outcome, machines, run
+from case import PROJECTS, Case, Outcome, machines, run
 from machine import switch_off_for_good
 from shell import Failed
 
@@ -20,7 +20,6 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> int:
-    known = sorted(path.stem for path in (VM_TESTS / "scenarios").glob("*.py"))
     parser = argparse.ArgumentParser(prog="run.sh", description=__doc__.splitlines()[0])
     # What run.sh says: whether to look at the words alone, and what it has prepared.
     parser.add_argument("--check", action="store_true", help=argparse.SUPPRESS)
@@ -37,10 +36,16 @@ def main() -> int:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--interactive", action="store_true", help="boot master and worker, and take commands")
     what.add_argument("--broken", action="store_true", help="break things: the right scenario must name the cause")
-    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=", ".join(known))
+    of_projects = {name: sorted(it.stem for it in project.scenarios.glob("*.py")) for name, project in PROJECTS.items()}
+    parser.add_argument("--project", choices=PROJECTS, default="quickstart", help="what machines run [default: %(default)s]")
+    about = "; ".join(f"{name}: {', '.join(scenarios)}" for name, scenarios in of_projects.items())
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=about)
     arguments = parser.parse_args()
+    known = of_projects[arguments.project]
     for name in set(arguments.scenarios) - set(known):
         parser.error(f"there is no scenario {name}; there are {', '.join(known)}")
+    if arguments.broken and arguments.project != "quickstart":
+        parser.error("--broken breaks the quickstart")
     if arguments.scenarios and (arguments.interactive or arguments.broken):
         parser.error("--interactive and --broken take no scenario")
     if arguments.check:

@@ -163,7 +163,7 @@ class Machine:
             # Whatever becomes of the driver.
             *["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64"],
             *["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
-            *["-machine", "q35", "-accel", accelerator, "-cpu", "max", "-smp", "2", "-m", "1024"],
+            *["-machine", "q35", "-accel", accelerator, "-cpu", "max", "-smp", "2", "-m", str(self._network.memory)],
             *["-kernel", str(kernel), "-initrd", str(self._initramfs())],
             *["-append", "console=ttyS0 panic=-1 loglevel=4 quiet"],
             *["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"],
@@ -195,7 +195,8 @@ class Machine:
         (own / "vm/machine").write_text("".join(lines))
         (own / "vm/hosts").write_text(self._network.hosts())
         exports = []
-        for variable in (*self._image.environment, "TINI_SUBREAPER=1"):
+        further = [f"{name}={value}" for name, value in self._network.environment.items()]
+        for variable in (*self._image.environment, *further, "TINI_SUBREAPER=1"):
             name, _, value = variable.partition("=")
             exports.append(f"export {name}={shlex.quote(value)}\n")
         (own / "vm/environment").write_text("".join(exports))
@@ -279,6 +280,8 @@ class Network:
         self.kvm = kvm
         self.machines: dict[str, Machine] = {}
         self.secrets: dict[str, str] = {}
+        self.environment: dict[str, str] = {}
+        self.memory = 1024
         self.before: dict[str, str] = {}
         self.files: list[Path] = []
         self._lock = threading.Lock()

@@ -66,7 +66,9 @@ fn server(plan: &Plan) -> String {
          proxy_set_header X-Forwarded-Proto $scheme;\nproxy_set_header Upgrade $http_upgrade;\n\
          proxy_set_header Connection $connection_upgrade;\n",
     );
-    let mut location = |place: String, does: String| drop(writeln!(text, "location {place} {{ {does} }}"));
+    let mut location = |place: String, does: String| {
+        let _ = writeln!(text, "location {place} {{ {does} }}");
+    };
     location("= /health".to_owned(), format!("proxy_pass {web}{path}{};", plan.health()));
     if !path.is_empty() {
         location(format!("= {path}"), format!("return 302 {path}/;"));

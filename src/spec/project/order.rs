@@ -24,7 +24,7 @@ pub(super) fn fault(role: &Role) -> Option<(&str, String)> {
     let mut settled = Vec::new();
     role.services.keys().find_map(|name| {
         let circle = circle(&role.services, name, &mut Vec::new(), &mut settled)?;
-        Some((name.as_str(), format!("it comes after itself: {}", circle.join(" after "))))
+        Some((circle[0], format!("it comes after itself: {}", circle.join(" after "))))
     })
 }
 
