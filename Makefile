@@ -1,6 +1,6 @@
 # The commands of this repository. Each installs what it needs on a fresh Debian 12 machine and says so.
 
-.PHONY: demo test airflow-test vm-test lint bench soak setup
+.PHONY: demo test airflow-test airflow-vm-test vm-test lint bench soak setup
 
 demo: ## lock a real environment from a real channel, step by step
 	scripts/demo.sh
@@ -14,6 +14,9 @@ airflow-test: ## a whole Airflow cluster of containers, and what it bears
 
 vm-test: setup ## the images on virtual machines
 	vm-tests/run.sh --quiet
+
+airflow-vm-test: setup ## an Airflow cluster on virtual machines
+	vm-tests/run.sh --quiet --project airflow
 
 lint: ## formatting, clippy, shell scripts
 	scripts/lint.sh

@@ -28,7 +28,7 @@ pub const HEALTH_INTERVAL: u32 = 10;
 /// Seconds that an answer may take.
 pub const HEALTH_TIMEOUT: u32 = 30;
 /// Seconds after its start in which a service need not be well.
-pub const HEALTH_START_PERIOD: u32 = 60;
+pub const HEALTH_START_PERIOD: u32 = 180;
 /// How many answers in a row make a service unwell.
 pub const HEALTH_RETRIES: u32 = 3;
 

@@ -275,7 +275,7 @@ class Dags(unittest.TestCase):
         self.assertIsNone(dags.verified(text, "other"))
 
     def test_what_a_worker_says_cannot_become_an_option_of_ssh(self):
-        good = {"name": "worker-1", "host": "10.0.0.7", "port": 2222, "key": "ssh-ed25519 AAAA+/=="}
+        good = {"name": "worker-1", "host": "10.0.0.7", "port": 2222, "key": "ssh-ed25519 AAAA+/==", "seen": 1}
         self.assertTrue(dags.is_plain(good))
         self.assertTrue(dags.is_plain(dict(good, host="::1")))
         for name, value in [
@@ -285,6 +285,9 @@ class Dags(unittest.TestCase):
             ("name", "-x"),
             ("key", "ssh-ed25519 AAAA\n* ssh-rsa BBBB"),
             ("port", "22 -o x"),
+            ("seen", "1"),
+            ("name", 7),
+            ("host", None),
         ]:
             self.assertFalse(dags.is_plain(dict(good, **{name: value})), value)
 

@@ -45,8 +45,11 @@ impl Plan<'_> {
         set("MASTER_HOST", "master".to_owned());
         set("REDIS_HOST", "${MASTER_HOST}".to_owned());
         // What serves the proxy alone is on the node itself; workers of Airflow 3 ask the web server, too.
-        let web = if is_master && !software.is_3() { "127.0.0.1" } else { "${MASTER_HOST}" };
-        set("WEB_HOST", web.to_owned());
+        if software.is_3() {
+            set("WEB_HOST", "${MASTER_HOST}".to_owned());
+        } else if is_master {
+            set("WEB_HOST", "127.0.0.1".to_owned());
+        }
         if is_master {
             set("REDIS_ADDRESS", "${REDIS_HOST}".to_owned());
             set("POSTGRES_ADDRESS", "${POSTGRES_HOST}".to_owned());

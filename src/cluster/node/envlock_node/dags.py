@@ -26,12 +26,21 @@ RENEW = 15  # seconds after which a worker says again that it is there
 GONE = 60  # seconds after which a worker that says nothing is not asked for any more
 AGAIN = 10  # seconds after which what went wrong is tried again
 CONNECT = 10  # seconds that a connection may take
+SILENT = 60  # seconds after which a connection on which nothing comes is given up
 TRANSFER = 600  # seconds that a transfer may take
-TOGETHER = 8  # workers that get DAGs at the same time
+TOGETHER = 16  # workers that get DAGs at the same time
 KEY = re.compile(r"ssh-ed25519 [A-Za-z0-9+/=]+")
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 ADDRESS = re.compile(r"[A-Za-z0-9:][A-Za-z0-9.:_-]*")  # or that of IPv6
-WHY = {11: "no space, or it cannot be written", 12: "the connection broke", 23: "some files could not be written", 255: "no connection"}
+# What rsync's exit codes mean here.
+WHY = {
+    5: "no connection",
+    11: "no space, or it cannot be written",
+    12: "the connection broke",
+    23: "some files could not be written",
+    30: "the connection broke",
+    255: "no connection",
+}
 
 
 def signed(value, secret):
@@ -50,7 +59,8 @@ def verified(content, secret):
     try:
         outer = json.loads(content)
         if hmac.compare_digest(proof(outer["text"], secret), outer["proof"]):
-            return json.loads(outer["text"])
+            value = json.loads(outer["text"])
+            return value if isinstance(value, dict) else None
     except (ValueError, KeyError, TypeError, AttributeError):
         pass
     return None
@@ -120,7 +130,7 @@ def join(words):
                 said = time.monotonic()
             found = board.client.get(board.master)
             master = verified(found, board.secret) if found else None
-            if master and KEY.fullmatch(master["key"]):
+            if master and KEY.fullmatch(str(master.get("key"))):
                 # The shell of this user runs nothing else: sshd forces one command upon whoever comes in.
                 if write(os.path.join(directory, "authorized_keys"), "restrict %s\n" % master["key"]):
                     say("takes DAGs from the master of cluster %s" % board.cluster)
@@ -135,11 +145,11 @@ def join(words):
 
 def is_plain(place):
     """Whether what a worker says of itself can be words of a command, and nothing else."""
-    return bool(
-        PLAIN.fullmatch(place["name"])
-        and ADDRESS.fullmatch(place["host"])
-        and KEY.fullmatch(place["key"])
-        and isinstance(place["port"], int)
+    kinds = {"name": PLAIN, "host": ADDRESS, "key": KEY}
+    return (
+        all(isinstance(place.get(name), str) and kind.fullmatch(place[name]) for name, kind in kinds.items())
+        and isinstance(place.get("port"), int)
+        and isinstance(place.get("seen"), int)
     )
 
 
@@ -159,7 +169,7 @@ class Sync:
         for name, content in self.board.client.hgetall(self.board.workers).items():
             place = verified(content, self.board.secret)
             # A record of one worker under the name of another one is none.
-            if place and place["name"] == name.decode() and now - place["seen"] <= GONE and is_plain(place):
+            if place and is_plain(place) and place["name"] == name.decode() and now - place["seen"] <= GONE:
                 found[place["name"]] = place
         return found
 
@@ -188,7 +198,7 @@ class Sync:
         # Byte-code is each node's own.
         words.append("--exclude=__pycache__/")
         host = "[%s]" % place["host"] if ":" in place["host"] else place["host"]
-        words += ["--timeout=60", self.dags + "/", "%s::dags" % host]
+        words += ["--timeout=%d" % SILENT, self.dags + "/", "%s::dags" % host]
         try:
             ended = subprocess.run(
                 words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=TRANSFER
@@ -238,7 +248,8 @@ def sync(words):
                         due[name] = time.monotonic() + interval
                         under_way[name] = pool.submit(ours.bring, place)
                 for name in [name for name, task in under_way.items() if task.done()]:
-                    failure, seconds = under_way.pop(name).result()
+                    task = under_way.pop(name)
+                    failure, seconds = task.result() if task.exception() is None else (str(task.exception()), 0)
                     ours.tell(name, failure, seconds)
                     if failure:
                         due[name] = time.monotonic() + min(interval, AGAIN)
