@@ -42,6 +42,9 @@ pkgs.callPackages ./packages/cargo.nix { }
 // lib.optionalAttrs (packages ? master-image && packages ? worker-image) (
   import ../vm-tests/nixos {
     inherit lockDir module pkgs;
+    # Where somebody has locked it.
+    airflowLockDir =
+      if builtins.pathExists ../examples/airflow-2/envlock.nix then ../examples/airflow-2 else null;
     envlock = packages.envlock-static;
   }
 )

@@ -44,7 +44,8 @@ let
     serviceConfig =
       node.life
       // lib.optionalAttrs (service.once or false) {
-        Type = "oneshot";
+        # Not "oneshot": what comes after it waits by itself, and a machine whose database is away is up all the same.
+        Type = "exec";
         RemainAfterExit = true;
         Restart = "on-failure";
       }

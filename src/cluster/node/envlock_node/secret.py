@@ -11,7 +11,9 @@ def main(words):
         sys.stderr.write("usage: envlock-node secret NAME\n")
         return 2
     try:
-        known = secrets_of(load(), os.environ, strict=False)[0]
+        known, missing = secrets_of(load(), os.environ, strict=False)
+        if words[0] not in known and missing:
+            raise missing[0]
         if words[0] not in known:
             raise Missing("there is no secret %s here; there are %s" % (words[0], ", ".join(sorted(known)) or "none"))
     except Missing as error:
