@@ -48,6 +48,8 @@ let
         Type = "exec";
         RemainAfterExit = true;
         Restart = "on-failure";
+        # When it is to be done again, it is not done.
+        ExecStopPost = "${pkgs.coreutils}/bin/rm -f ${node.done}/${name}";
       }
       // lib.optionalAttrs (service ? stopSignal) { KillSignal = "SIG${service.stopSignal}"; }
       // {

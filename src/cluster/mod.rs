@@ -200,9 +200,12 @@ mod tests {
             ..Role::default()
         };
         let text = &super::files(&named, None, &BTreeMap::new(), TOOLS)["supervisord.conf"];
-        for section in
-            ["[program:fatal]", "[program:servers]", "[program:clients]", "programs=clients,fatal\n"]
-        {
+        for section in [
+            "[program:fatal]",
+            "[program:servers]",
+            "[program:clients]",
+            "[group:level-1]\nprograms=clients,fatal\n",
+        ] {
             assert!(text.contains(section), "{section}: {text}");
         }
         let mut sections: Vec<&str> = text.lines().filter(|line| line.starts_with('[')).collect();

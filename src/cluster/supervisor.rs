@@ -39,19 +39,24 @@ pub(super) fn configuration(services: &BTreeMap<&str, Cow<Service>>) -> String {
         command("fatal").join(" "),
         stream("stderr", 2),
     );
-    // Whoever listens starts first and stops last: a worker that ends its tasks still finds its broker. Those of a group
-    // stop together.
-    for (group, priority, listens) in [("servers", 100, true), ("clients", 200, false)] {
-        let names: Vec<&str> = services
-            .iter()
-            .filter(|(_, service)| service.ports.is_empty() != listens)
-            .map(|(name, _)| *name)
-            .collect();
-        if !names.is_empty() {
-            let _ = write!(text, "\n[group:{group}]\nprograms={}\npriority={priority}\n", names.join(","));
-        }
+    // Whoever others need starts first and stops last: a worker that ends its tasks still finds its broker and its database.
+    // Those of a group stop together.
+    let mut groups: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
+    for name in services.keys() {
+        groups.entry(level(services, name)).or_default().push(name);
+    }
+    for (level, names) in groups {
+        let _ =
+            write!(text, "\n[group:level-{level}]\nprograms={}\npriority={}\n", names.join(","), 100 + level);
     }
     text
+}
+
+/// How many services, one after the other, are before a service; whoever listens to nobody needs somebody who does.
+fn level(services: &BTreeMap<&str, Cow<Service>>, name: &str) -> usize {
+    let Some(service) = services.get(name) else { return 0 };
+    let before = service.after.iter().map(|other| level(services, other) + 1).max();
+    before.unwrap_or_else(|| usize::from(service.ports.is_empty() || service.guard))
 }
 
 /// Where a stream goes: to the one of supervisor itself.

@@ -40,7 +40,11 @@ pub(super) fn check(arguments: &Check, settings: &Settings, printer: &Printer) -
     };
 
     let mut findings = Vec::new();
-    let wanted = as_it_should_be(&inputs, &lock)?;
+    let wanted = match as_it_should_be(&inputs, &lock) {
+        // What was locked before the inputs changed need not fit them.
+        Err(_) if fingerprint::input_hash(&inputs) != lock.input_hash => lock.clone(),
+        wanted => wanted?,
+    };
     current(&inputs, &lock, &wanted, &mut findings);
     if findings.is_empty() && inputs.airflow.is_some() && wanted.roles != lock.roles {
         findings.push("the services of Airflow are others in this version of envlock".to_owned());

@@ -173,8 +173,7 @@ impl<'a> Content<'a> {
         }
         let (name, id) = (&user.name, user.id);
         // Where there is one: what sshd runs, it runs by the user's shell.
-        let shell =
-            if self.system.is_some_and(|system| system.has("bin/sh")) { "/bin/sh" } else { "/bin/false" };
+        let shell = if self.shell().is_some() { "/bin/sh" } else { "/bin/false" };
         let passwd = format!("root:x:0:0:root:/:/bin/false\n{name}:x:{id}:{id}::{home}:{shell}\n");
         let group = format!("root:x:0:\n{name}:x:{id}:\n");
         for (path, text) in [
@@ -221,6 +220,12 @@ impl<'a> Content<'a> {
         format!("/home/{}", self.services.user.name)
     }
 
+    /// The shell of the role's own environment; not every channel's bash brings the name of one.
+    fn shell(&self) -> Option<String> {
+        let system = self.system?;
+        ["bin/sh", "bin/bash"].into_iter().find(|path| system.has(path)).map(|path| system.path(path))
+    }
+
     /// Links at places that programs look at, into the runtime.
     fn links(&self) -> Result<BTreeMap<String, String>, Error> {
         let runtime = self.runtime;
@@ -246,8 +251,8 @@ impl<'a> Content<'a> {
                 links.insert(path.to_owned(), runtime.path(target));
             }
         }
-        if let Some(system) = self.system.filter(|system| system.has("bin/sh")) {
-            links.insert("bin/sh".to_owned(), system.path("bin/sh"));
+        if let Some(shell) = self.shell() {
+            links.insert("bin/sh".to_owned(), shell);
         }
         Ok(links)
     }

@@ -1,11 +1,13 @@
 """A cluster of containers, as `examples/airflow-2/run` has started it: what stories ask of it and do to it."""
 import json
+import os
 import pathlib
 import subprocess
 import time
 
 DAGS = "/var/lib/airflow/dags"
-PREFIX = "airflow-2-"
+NETWORK = os.environ["NAME"]
+PREFIX = NETWORK + "-"
 
 
 class Failed(Exception):
@@ -129,7 +131,7 @@ def kill(host, name, signal="KILL"):
 def start(host, *options):
     """Starts one more worker."""
     image = docker("inspect", "--format", "{{.Image}}", PREFIX + "worker-1").strip()
-    words = ["--name", PREFIX + host, "--hostname", host, "--network", "airflow-2", "--network-alias", host]
+    words = ["--name", PREFIX + host, "--hostname", host, "--network", NETWORK, "--network-alias", host]
     docker("run", "--detach", "--read-only", "--tmpfs", "/tmp", *words, *options, image)
 
 

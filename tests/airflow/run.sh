@@ -8,7 +8,9 @@ source "$here/../../scripts/lib.sh"
 
 "$root/scripts/setup.sh"
 need_envlock
-export ENVLOCK PORT=${PORT:-18080}
+# Beside a cluster of somebody who tries the example.
+export ENVLOCK NAME=airflow-test PORT=${PORT:-18080}
 trap '"$root/examples/airflow-2/run" --stop' EXIT
+"$root/examples/airflow-2/run" --stop
 "$root/tests/channel/airflow-2/run" --keep
 URL=http://localhost:$PORT "$ENVLOCK_TEST_CACHE/readers/bin/python" -B "$here/stories.py" "$@"

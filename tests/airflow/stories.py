@@ -12,7 +12,7 @@ import tempfile
 import time
 
 import cluster
-from cluster import Failed, docker, execute, kill, logs, node, put_dag, remove, start, status, succeed, tasks, trigger, wait
+from cluster import Failed, docker, execute, kill, logs, node, processes, put_dag, remove, start, status, succeed, tasks, trigger, wait
 
 HERE = pathlib.Path(__file__).resolve().parent
 WORKERS = ("worker-1", "worker-2")
@@ -60,15 +60,32 @@ def nobody_gets_in_without_a_password():
         said = execute("master", "psql", *words, *host, "--username", "airflow", "--command", "select 1", check=False)
         if "no password supplied" not in said:
             raise Failed(f"PostgreSQL lets everybody in: {said}")
-    tell("no secret is in a log, in an image or among the arguments of a process")
-    known = {name: password(name) for name in ("ADMIN_PASSWORD", "CLUSTER_SECRET", "FERNET_KEY", "POSTGRES_PASSWORD", "REDIS_PASSWORD")}
+    tell("no secret is in a log, in what Docker knows, or among the arguments of a process")
+    names = ("ADMIN_PASSWORD", "CLUSTER_SECRET", "FERNET_KEY", "POSTGRES_PASSWORD", "REDIS_PASSWORD", "SYNC_SECRET", "WEB_SECRET")
+    known = {name: password(name) for name in names}
     said = "".join(logs(host) for host in ("master", *WORKERS))
     said += docker("inspect", *(cluster.PREFIX + host for host in ("master", *WORKERS)))
-    # Redis and Celery's own programs are told their broker that way.
-    arguments = execute("master", "sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
+    # Airflow tells Flower its broker that way.
+    arguments = execute("master", "sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | sed 's/flower -b [^ ]*//'")
+    if "redis-server" not in arguments or "published for cluster" not in said:
+        raise Failed("this looks at nothing")
     for name, value in known.items():
-        if value in said or name != "REDIS_PASSWORD" and value in arguments:
+        if value in said or value in arguments:
             raise Failed(f"{name} is told")
+    tell("the superuser of the database is nobody")
+    statement = "select rolsuper, rolname from pg_roles where rolcanlogin order by rolname"
+    script = f'PGPASSWORD=$POSTGRES_PASSWORD exec psql -h master -U airflow -tAc "{statement}"'
+    found = node("master", "sh", "-c", script).split()
+    if found != ["f|airflow", "t|postgres"]:
+        raise Failed(f"the roles of the database are {found}")
+    said = execute("master", "psql", "--no-password", "--host", "/tmp", "--username", "postgres", "airflow", check=False)
+    if "no password supplied" not in said:
+        raise Failed(f"somebody can be the superuser: {said}")
+    tell("a task has no secret that it does not need")
+    worker = processes("worker-1", "airflow") or processes("worker-1", "celery") or processes("worker-1", "python")
+    environment = execute("worker-1", "sh", "-c", f"tr '\\0' '\\n' </proc/{min(worker)}/environ")
+    if "AIRFLOW__CORE__FERNET_KEY" not in environment or known["SYNC_SECRET"] in environment or known["CLUSTER_SECRET"] in environment:
+        raise Failed("what a worker has among its variables is not what it needs")
     if password("ADMIN_PASSWORD") != execute("master", "cat", "/var/lib/envlock/ADMIN_PASSWORD").strip():
         raise Failed("the password is not the one that is kept")
 
@@ -93,7 +110,10 @@ def the_key_of_the_master_does_one_thing():
         said = tried(words)
         if expected not in said:
             raise Failed(f"{words}: no `{expected}`, but {said}")
-    tried(f"cd /tmp && echo x >evil && rsync --rsh '{ssh}' evil worker-1::dags/../evil && rsync --rsh '{ssh}' evil worker-1::/tmp/evil")
+    tried(f"cd /tmp; echo x >evil; rsync --rsh '{ssh}' evil worker-1::dags/../evil; rsync --rsh '{ssh}' evil worker-1::/tmp/evil")
+    said = tried(f"cd /tmp; rsync --backup --backup-dir=/x --rsh '{ssh}' evil worker-1::dags/evil")
+    if "refuse" not in said:
+        raise Failed(f"options that move files are taken: {said}")
     outside = execute("worker-1", "sh", "-c", "ls -d /var/lib/airflow/evil /tmp/evil 2>/dev/null; true")
     if outside:
         raise Failed(f"it wrote outside of the folder: {outside}")
@@ -130,7 +150,7 @@ def dags_follow_the_master():
 
 
 def a_worker_that_is_cut_off_holds_up_nobody():
-    docker("network", "disconnect", "airflow-2", cluster.PREFIX + "worker-2")
+    docker("network", "disconnect", cluster.NETWORK, cluster.PREFIX + "worker-2")
     try:
         with tempfile.TemporaryDirectory() as directory:
             path = pathlib.Path(directory, "meanwhile.py")
@@ -141,7 +161,7 @@ def a_worker_that_is_cut_off_holds_up_nobody():
             if cluster.has("worker-2", "meanwhile.py", "meanwhile"):
                 raise Failed("worker-2 is not cut off")
     finally:
-        docker("network", "connect", "--alias", "worker-2", "airflow-2", cluster.PREFIX + "worker-2")
+        docker("network", "connect", "--alias", "worker-2", cluster.NETWORK, cluster.PREFIX + "worker-2")
     wait("worker-2 has it", lambda: cluster.has("worker-2", "meanwhile.py", "meanwhile"), 120, ("master", "worker-2"))
     wait("the master says so", lambda: not status()["worker-2"]["failure"], 120)
 
@@ -194,6 +214,8 @@ def a_clock_that_is_wrong_by_ten_minutes():
     start("early", the_secrets(), of_queue("early"), *words)
     try:
         wait("it has the DAGs", lambda: cluster.has("early", "slow.py", "early"), 120, ("master", "early"))
+        if int(execute("early", "date", "+%s")) < time.time() + 500:
+            raise Failed("its clock is right")
         trigger("early", "skewed")
         ((_, _, host, _),) = succeed("skewed")
         if host != "early":
@@ -246,6 +268,30 @@ def postgresql_is_killed():
     wait("everything is well", lambda: not execute("master", "envlock-node", "health"), 120)
 
 
+def the_master_is_killed():
+    """Nothing that a process has left keeps the next one from starting."""
+    docker("kill", cluster.PREFIX + "master")
+    docker("start", cluster.PREFIX + "master")
+    wait("everything is well", lambda: not execute("master", "envlock-node", "health"), 300)
+    trigger("where_tasks_run", "after-all")
+    succeed("after-all")
+
+
+def a_master_that_stops_lets_its_tasks_end():
+    """Its own worker ends what it is at, and still finds its broker and its database."""
+    put_dag(HERE / "dags/slow.py")
+    app = "airflow.providers.celery.executors.celery_executor.app"
+    node("master", "celery", "--app", app, "control", "--destination", "celery@master", "add_consumer", "slow")
+    trigger("slow", "ending")
+    wait("it runs", lambda: [host for _, state, host, _ in tasks("ending") if state == "running" and host], 120)
+    docker("stop", "--time", "300", cluster.PREFIX + "master", timeout=400)
+    docker("start", cluster.PREFIX + "master")
+    wait("everything is well", lambda: not execute("master", "envlock-node", "health"), 300)
+    ((_, state, host, number),) = tasks("ending")
+    if (state, host, number) != ("success", "master", 1):
+        raise Failed(f"the task is {state} on {host}, try {number}")
+
+
 STORIES = [
     a_dag_crosses_the_cluster,
     the_web_pages,
@@ -259,6 +305,8 @@ STORIES = [
     a_task_outlives_its_worker,
     redis_is_killed,
     postgresql_is_killed,
+    the_master_is_killed,
+    a_master_that_stops_lets_its_tasks_end,
 ]
 
 

@@ -195,8 +195,13 @@ class Kept(unittest.TestCase):
         self.assertNotIn(first["OWN"], said)
         self.assertEqual(os.stat(str(self.directory / "OWN")).st_mode & 0o777, 0o600)
         self.assertEqual(self.environment(), (first, ""))
-        # What all others come of is no service's business.
+        # What all others come of is no service's business, and neither is what it does not speak of.
         self.assertEqual(set(first), {"OWN", "ONE", "KEY"})
+        with mock.patch("sys.stderr", io.StringIO()):
+            service = dict(self.table["services"]["x"], command=["x", "${ONE}"], environment={"URL": "redis://:${KEY}@h"})
+            self.assertEqual(set(table.environment(self.table, service, {})), {"ONE", "KEY", "URL"})
+            own = dict(service, command=["/opt/envlock/role/bin/envlock-node", "answer", "OWN"])
+            self.assertEqual(set(table.environment(self.table, own, {})), {"OWN", "ONE", "KEY", "URL"})
         # What a service passes on to its own children is enough for them.
         (self.directory / "ALL").unlink()
         self.assertEqual(self.environment(**first), (first, ""))
@@ -239,7 +244,7 @@ class Kept(unittest.TestCase):
 
     def test_files_of_a_service(self):
         service = dict(self.table["services"]["x"], files={"a.conf": "a ${A} in ${ENVLOCK_FILES}; $b\n"}, command=["x", "${ENVLOCK_FILES}"])
-        environ = {"A": "1"}
+        environ = {"A": "1", "ENVLOCK_FILES": table.files_directory("x")}
         table.place_files("x", service, environ)
         directory = str(self.directory / "envlock-x")
         self.assertEqual(table.command(service, environ), ["x", directory])
@@ -247,7 +252,7 @@ class Kept(unittest.TestCase):
         self.assertEqual(path.read_text(), "a 1 in %s; $b\n" % directory)
         self.assertEqual((path.stat().st_mode & 0o777, os.stat(directory).st_mode & 0o777), (0o600, 0o700))
         with self.assertRaisesRegex(table.Missing, "asks for the variable A"):
-            table.place_files("x", service, {})
+            table.place_files("x", service, {"ENVLOCK_FILES": directory})
 
 
 class Answer(unittest.TestCase):
@@ -268,11 +273,14 @@ class Answer(unittest.TestCase):
 
 class Dags(unittest.TestCase):
     def test_only_what_is_signed_with_the_secret_of_the_cluster_is_believed(self):
-        text = dags.signed({"key": "k"}, "secret")
-        self.assertEqual(dags.verified(text.encode(), "secret"), {"key": "k"})
-        for wrong in [text.replace("k", "l", 1), "", "{}", "[]", "null", '{"text": 1, "proof": 2}', b"\xff"]:
-            self.assertIsNone(dags.verified(wrong, "secret"), wrong)
-        self.assertIsNone(dags.verified(text, "other"))
+        text = dags.signed({"key": "k"}, "secret", "here")
+        self.assertEqual(dags.verified(text.encode(), "secret", "here"), {"key": "k"})
+        deep = ["[" * 4000, "[" * 200000]
+        for wrong in [text.replace("k", "l", 1), None, "", "{}", "[]", "null", '{"text": 1, "proof": 2}', b"\xff"] + deep:
+            self.assertIsNone(dags.verified(wrong, "secret", "here"), wrong)
+        self.assertIsNone(dags.verified(text, "other", "here"))
+        # What is said at one place is not said at another one.
+        self.assertIsNone(dags.verified(text, "secret", "there"))
 
     def test_what_a_worker_says_cannot_become_an_option_of_ssh(self):
         good = {"name": "worker-1", "host": "10.0.0.7", "port": 2222, "key": "ssh-ed25519 AAAA+/==", "seen": 1}
@@ -305,10 +313,12 @@ class Order(unittest.TestCase):
 
     def once(self, script, **environ):
         """Runs a script as a service that runs once, in a process of its own; its exit code and what was said."""
-        code = "import os, sys; from unittest import mock; sys.path.insert(0, %r); from envlock_node import order; order.time = mock.Mock(); " % str(
-            NODE
-        )
-        code += "sys.exit(order.once('x', [sys.executable, '-c', sys.argv[1]], dict(os.environ)))"
+        code = (
+            "import os, sys; from unittest import mock; sys.path.insert(0, %r); from envlock_node import order, start; "
+            "order.time = mock.Mock(); service = dict(command=[sys.executable, '-c', sys.argv[1]], environment={}, files={}, "
+            "guard=False, once=True, after=[], readiness={}); table = dict(cluster=None, environment={}, secrets=[], makes={}, "
+            "derives={}, services={'x': service}); sys.exit(start.watched('x', table))"
+        ) % str(NODE)
         words = [sys.executable, "-B", "-c", code, script]
         ran = subprocess.run(words, stderr=subprocess.PIPE, env=dict(os.environ, **environ), timeout=60)
         return ran.returncode, ran.stderr.decode()
@@ -329,6 +339,13 @@ class Order(unittest.TestCase):
         self.assertIn("envlock: x ended with 3, and is tried again\n", said)
         self.assertIn("envlock: service x gave up\n", said)
         self.assertFalse(pathlib.Path(self.done, "x").exists())
+        # So does one that cannot be run at all.
+        with subprocess.Popen(["sleep", "60"]) as supervisor:
+            environ = {"ENVLOCK_SUPERVISED_BY": str(supervisor.pid), "S": "x"}
+            whole = a_table(services={"x": dict(a_table()["services"]["x"], once=True)})
+            with mock.patch.dict(os.environ, environ), mock.patch("sys.stderr", io.StringIO()), self.assertRaises(table.Missing):
+                start.watched("x", whole)
+            self.assertEqual(supervisor.wait(10), -signal.SIGUSR1)
         # Alone in its container it is the engine that tries again.
         count.unlink()
         self.assertEqual((self.once(script, ENVLOCK_DONE="")[0], count.read_text()), (3, "x"))
@@ -412,7 +429,7 @@ class Health(unittest.TestCase):
                 self.assertEqual(health.started(services), expected, words)
 
     def test_a_secret_is_not_told_of_a_command_that_takes_too_long(self):
-        services = {"x": {"command": ["x"], "environment": {}, "readiness": {"command": ["sleep", "7${S}"]}}}
+        services = {"x": dict(a_table()["services"]["x"], command=["x"], readiness={"command": ["sleep", "7${S}"]})}
         whole = a_table(services=services, secrets=["S"])
         with mock.patch.object(health, "load", lambda: whole), mock.patch.object(health, "TIMEOUT", 0.2), mock.patch.dict(
             os.environ, S="1234"

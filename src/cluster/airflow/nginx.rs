@@ -5,17 +5,12 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use super::{Plan, services::FLOWER};
+use super::Plan;
 use crate::spec::project::{Readiness, Service};
 
 /// The service, which reads its configuration from a file of its own.
 pub(super) fn service(plan: &Plan) -> Service {
     let command = ["nginx", "-p", "${ENVLOCK_FILES}", "-e", "stderr", "-c", "${ENVLOCK_FILES}/nginx.conf"];
-    let mut after = vec![plan.web().to_owned()];
-    if plan.has_flower() {
-        after.insert(0, FLOWER.to_owned());
-    }
-    after.sort_unstable();
     Service {
         command: command.map(str::to_owned).into(),
         files: BTreeMap::from([
@@ -24,7 +19,7 @@ pub(super) fn service(plan: &Plan) -> Service {
         ]),
         ports: if plan.airflow.tls.is_some() { vec![80, 443] } else { vec![80] },
         readiness: Some(Readiness::Tcp(80)),
-        after,
+        after: vec![plan.web().to_owned()],
         ..Service::default()
     }
 }

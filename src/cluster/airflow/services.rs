@@ -17,11 +17,15 @@ const ADMIN: &str = "admin";
 const SCHEDULER: &str = "scheduler";
 const WORKER: &str = "worker";
 const JOIN: &str = "dag-join";
+pub(super) const RECEIVER: &str = "dag-receiver";
 
 /// Where the database's files are.
 const DATA: &str = "/var/lib/postgresql/data";
 /// The port at which workers take DAGs.
 pub(super) const SYNC_PORT: u16 = 2222;
+
+/// Where a program writes its number: that of one that was killed is nobody's business, and a volume would keep it.
+const PID_FILE: &str = "${ENVLOCK_FILES}/pid";
 
 /// Seconds that a worker has to end its tasks.
 const TASK_SECONDS: u32 = 600;
@@ -97,10 +101,15 @@ impl Plan<'_> {
     /// What a worker runs.
     pub(super) fn worker(&self) -> BTreeMap<String, Service> {
         let mut services = vec![(WORKER, self.airflow_worker())];
-        if matches!(self.airflow.sync, DagSync::Rsync { .. }) {
-            services.extend([(JOIN, dag_join()), ("dag-receiver", dag_receiver())]);
+        if self.syncs() {
+            services.extend([(JOIN, dag_join()), (RECEIVER, dag_receiver())]);
         }
         services.into_iter().map(|(name, service)| (name.to_owned(), service)).collect()
+    }
+
+    /// Whether workers get their DAGs from the master.
+    pub(super) fn syncs(&self) -> bool {
+        matches!(self.airflow.sync, DagSync::Rsync { .. })
     }
 
     fn airflow_command(rest: &[&str]) -> Service {
@@ -154,7 +163,15 @@ impl Plan<'_> {
             // It listens for workers, too.
             Service { ports: vec![8080], ..Self::airflow_command(&["api-server", "--port", "8080"]) }
         } else {
-            Self::airflow_command(&["webserver", "--hostname", "${WEB_HOST}", "--port", "8080"])
+            Self::airflow_command(&[
+                "webserver",
+                "--hostname",
+                "${WEB_HOST}",
+                "--port",
+                "8080",
+                "--pid",
+                PID_FILE,
+            ])
         };
         let host = if self.software.is_3() { "127.0.0.1" } else { "${WEB_HOST}" };
         let readiness = Readiness::Http(format!("http://{host}:8080{}{}", self.airflow.path, self.health()));
@@ -174,7 +191,7 @@ impl Plan<'_> {
             readiness: Some(Readiness::Tcp(8793)),
             guard: true,
             stop_timeout: TASK_SECONDS,
-            ..self.celery_command(&["worker"])
+            ..self.celery_command(&["worker", "--pid", PID_FILE])
         }
     }
 
@@ -188,19 +205,11 @@ impl Plan<'_> {
 }
 
 fn redis() -> Service {
-    let command = [
-        "redis-server",
-        "--bind",
-        "${REDIS_ADDRESS}",
-        "--dir",
-        "/var/lib/redis",
-        "--appendonly",
-        "yes",
-        "--requirepass",
-        "${REDIS_PASSWORD}",
-    ];
+    // In a file: arguments are seen by everybody on a machine.
+    let configuration = "bind ${REDIS_ADDRESS}\nport 6379\ndir /var/lib/redis\nappendonly yes\nrequirepass \"${REDIS_PASSWORD}\"\n";
     Service {
-        command: words(&command),
+        command: words(&["redis-server", "${ENVLOCK_FILES}/redis.conf"]),
+        files: BTreeMap::from([("redis.conf".to_owned(), configuration.to_owned())]),
         environment: BTreeMap::from([("REDISCLI_AUTH".to_owned(), "${REDIS_PASSWORD}".to_owned())]),
         ports: vec![6379],
         volumes: vec!["/var/lib/redis".to_owned()],
@@ -275,10 +284,12 @@ fn dag_join() -> Service {
 
 /// An sshd that can do one thing: take files into the folder of DAGs.
 fn dag_receiver() -> Service {
-    // What lies there may be linked within the folder, and nothing that comes can be run as somebody else.
+    // What lies there may be linked within the folder, and nothing that comes can be run as somebody else. Only what
+    // `dag-sync` asks for is done: with other options links could be moved until they lead out.
+    let options = "!recursive !links !times !compress !delete !delete-delay !delay-updates !safe-links !omit-dir-times !timeout";
     let rsync = format!(
         "use chroot = no\nreverse lookup = no\n[dags]\npath = {DAGS}\nread only = no\nwrite only = yes\nlist = no\n\
-         munge symlinks = no\nincoming chmod = Du=rwx,Dgo=rx,u-s,g-s,o-w,g-w\ntimeout = 600\n"
+         refuse options = * {options}\nmunge symlinks = no\nincoming chmod = Du=rwx,Dgo=rx,u-s,g-s,o-w,g-w\ntimeout = 600\n"
     );
     let sshd = format!(
         "Port {SYNC_PORT}\nHostKey {KEPT}/ssh_host_ed25519_key\nAuthorizedKeysFile {KEPT}/authorized_keys\nPidFile none\n\

@@ -72,11 +72,14 @@ fn the_commands_of_the_seed() {
             "airflow initdb",
             "airflow flower --hostname ${FLOWER_HOST} --port 5555",
             "airflow scheduler",
-            "airflow webserver --hostname ${WEB_HOST} --port 8080",
-            "airflow worker",
+            "airflow webserver --hostname ${WEB_HOST} --port 8080 --pid ${ENVLOCK_FILES}/pid",
+            "airflow worker --pid ${ENVLOCK_FILES}/pid",
         ]
     );
-    assert_eq!(commands(&roles(&choices(), &seed())["worker"]), ["airflow worker"]);
+    assert_eq!(
+        commands(&roles(&choices(), &seed())["worker"]),
+        ["airflow worker --pid ${ENVLOCK_FILES}/pid"]
+    );
 }
 
 #[test]
@@ -91,8 +94,8 @@ fn the_commands_of_airflow_2_and_3() {
             flower,
             "airflow scheduler",
             "airflow triggerer",
-            "airflow webserver --hostname ${WEB_HOST} --port 8080",
-            "airflow celery worker",
+            "airflow webserver --hostname ${WEB_HOST} --port 8080 --pid ${ENVLOCK_FILES}/pid",
+            "airflow celery worker --pid ${ENVLOCK_FILES}/pid",
         ]
     );
     assert_eq!(
@@ -105,11 +108,14 @@ fn the_commands_of_airflow_2_and_3() {
             flower,
             "airflow scheduler",
             "airflow triggerer",
-            "airflow celery worker",
+            "airflow celery worker --pid ${ENVLOCK_FILES}/pid",
         ]
     );
     assert!(commands(&master(&software("2.0.2", "1.0"))).contains(&"airflow db upgrade".to_owned()));
-    assert_eq!(commands(&roles(&choices(), &three())["worker"]), ["airflow celery worker"]);
+    assert_eq!(
+        commands(&roles(&choices(), &three())["worker"]),
+        ["airflow celery worker --pid ${ENVLOCK_FILES}/pid"]
+    );
 }
 
 /// What comes after what, of everything that does.
@@ -125,7 +131,7 @@ fn nothing_starts_before_what_it_needs() {
         ("dag-sync", "redis"),
         ("db-migrate", "postgresql"),
         ("flower", "redis worker"),
-        ("nginx", "flower webserver"),
+        ("nginx", "webserver"),
         ("postgresql", "postgresql-init"),
         ("scheduler", "db-migrate redis"),
         ("triggerer", "db-migrate"),
@@ -155,7 +161,7 @@ fn the_configuration_is_variables() {
         ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "", database, database),
         ("AIRFLOW__WEBSERVER__BASE_URL", "${PUBLIC_URL}/myorg/airflow", "${PUBLIC_URL}/myorg/airflow", ""),
         ("AIRFLOW__API__BASE_URL", "", "", "${PUBLIC_URL}/myorg/airflow"),
-        ("AIRFLOW__WEBSERVER__SECRET_KEY", "${WEB_SECRET}", "${WEB_SECRET}", ""),
+        ("AIRFLOW__WEBSERVER__SECRET_KEY", "${WEB_SECRET}", "${WEB_SECRET}", "${WEB_SECRET}"),
         ("AIRFLOW__API__SECRET_KEY", "", "", "${WEB_SECRET}"),
         ("AIRFLOW__API_AUTH__JWT_SECRET", "", "", "${JWT_SECRET}"),
         ("AIRFLOW__WEBSERVER__RBAC", "True", "", ""),
@@ -226,7 +232,7 @@ fn nginx_at_the_root_and_with_tls() {
     );
     assert!(
         text.contains("location / { proxy_pass http://${WEB_HOST}:8080; }")
-            && !text.contains("location = /  {")
+            && !text.contains("location = / {")
     );
     let role = roles(&airflow, &two()).remove("master").unwrap();
     assert_eq!(role.services["nginx"].ports, [80, 443]);
@@ -300,11 +306,7 @@ fn secrets_are_made_or_given_and_never_stated() {
         }
         let services = master(&software).services;
         assert_eq!(services["flower"].environment["FLOWER_BASIC_AUTH"], "admin:${ADMIN_PASSWORD}");
-        assert!(
-            services["redis"]
-                .command
-                .ends_with(&["--requirepass".to_owned(), "${REDIS_PASSWORD}".to_owned()])
-        );
+        assert!(services["redis"].files["redis.conf"].contains("requirepass \"${REDIS_PASSWORD}\"\n"));
         assert!(
             services["postgresql"].files["pg_hba.conf"]
                 .lines()

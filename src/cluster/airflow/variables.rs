@@ -28,6 +28,11 @@ impl Plan<'_> {
             .map(|(name, service)| {
                 (name.to_owned(), if service.is_empty() { self.web() } else { service }.to_owned())
             })
+            // A worker's own is where its DAGs are received.
+            .chain(
+                (part == AirflowPart::Worker && self.syncs())
+                    .then(|| ("NODE_ADDRESS".to_owned(), super::services::RECEIVER.to_owned())),
+            )
             .filter(|(_, service)| !self.airflow.without.contains(service))
             .collect()
     }
@@ -81,6 +86,12 @@ impl Plan<'_> {
         let section = if software.is_3() { "API" } else { "WEBSERVER" };
         airflow(section, "BASE_URL", format!("${{PUBLIC_URL}}{path}"));
         airflow(section, "SECRET_KEY", "${WEB_SECRET}".to_owned());
+        if software.is_3() {
+            // Where 3.0.0 and 3.0.1 look for it.
+            airflow("WEBSERVER", "SECRET_KEY", "${WEB_SECRET}".to_owned());
+        } else if self.airflow.tls.is_some() {
+            airflow("WEBSERVER", "COOKIE_SECURE", "True".to_owned());
+        }
         if software.is_1() {
             // The web server with users; the other one of 1.10 lets everybody in.
             airflow("WEBSERVER", "RBAC", "True".to_owned());
@@ -100,6 +111,9 @@ impl Plan<'_> {
         if is_master {
             if software.is_from(2, 4) {
                 airflow("SCHEDULER", "ENABLE_HEALTH_CHECK", "True".to_owned());
+            }
+            if software.is_from(2, 8) {
+                airflow("SCHEDULER", "SCHEDULER_HEALTH_CHECK_SERVER_HOST", "127.0.0.1".to_owned());
             }
             if software.has_flower() && !self.airflow.flower_path.is_empty() {
                 airflow("CELERY", "FLOWER_URL_PREFIX", self.airflow.flower_path.clone());

@@ -10,6 +10,8 @@ use super::{
 };
 
 const KEYS: [&str; 6] = ["flower-path", "path", "sync", "sync-interval", "tls", "without"];
+/// A path that has a meaning already.
+const HEALTH: &str = "/health";
 const TLS_KEYS: [&str; 2] = ["certificate", "key"];
 
 /// What a role does for Airflow.
@@ -131,6 +133,11 @@ fn url_path(file: &str, node: &Node) -> Result<String, Problem> {
         !matches!(part, "" | "." | "..")
             && part.chars().all(|c| c.is_ascii_alphanumeric() || "._~-".contains(c))
     };
+    if path == HEALTH {
+        return Err(node
+            .problem(file, format!("`{HEALTH}` is where NGINX says whether Airflow is well"))
+            .with_hint("choose another path, such as /airflow"));
+    }
     if path.is_empty() || path.strip_prefix('/').is_some_and(|path| path.split('/').all(is_part)) {
         Ok(path.to_owned())
     } else {

@@ -171,11 +171,19 @@ pub fn role_fault(role: &Role) -> Option<String> {
     if let Some(name) = role.services.keys().find(|name| !is_name(name)) {
         return Some(format!("`{name}` cannot be the name of a service"));
     }
-    if let Some(path) = role.makes.values().find(|path| volume_fault(path).is_some()) {
+    let volumes = || role.services.values().flat_map(|service| &service.volumes).chain(&role.volumes);
+    let is_kept =
+        |path: &&String| volumes().any(|volume| within(path, volume)) && volume_fault(path).is_none();
+    if let Some(path) = role.makes.values().find(|path| !is_kept(path)) {
         return Some(format!("no secret can be kept at {path}"));
     }
-    let volumes = role.services.values().flat_map(|service| &service.volumes).chain(&role.volumes);
-    if let Some((message, _)) = volumes.into_iter().find_map(|path| volume_fault(path)) {
+    let mut seen = BTreeSet::new();
+    if let Some(port) =
+        role.services.values().flat_map(|service| &service.ports).find(|port| !seen.insert(**port))
+    {
+        return Some(format!("two services want port {port}"));
+    }
+    if let Some((message, _)) = volumes().find_map(|path| volume_fault(path)) {
         return Some(message);
     }
     let faulty = role.services.iter().find_map(|(name, service)| Some((name.as_str(), service.fault()?)));

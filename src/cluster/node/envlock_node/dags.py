@@ -1,6 +1,6 @@
 """DAGs from the master to the workers, by rsync over ssh.
 
-In Redis, for a cluster of some name; every text is signed with SYNC_SECRET, which all nodes of a cluster have:
+In Redis, for a cluster of some name; every text is signed with SYNC_SECRET, which all nodes of a cluster have, for its place:
     envlock:NAME:dag-master     the master's public key
     envlock:NAME:dag-workers    hash: host name -> where a worker takes DAGs, and the public key of that host
     envlock:NAME:dag-status     hash: host name -> when it got them last, and what went wrong since
@@ -28,6 +28,10 @@ AGAIN = 10  # seconds after which what went wrong is tried again
 CONNECT = 10  # seconds that a connection may take
 SILENT = 60  # seconds after which a connection on which nothing comes is given up
 TRANSFER = 600  # seconds that a transfer may take
+FORGOTTEN = 86400  # seconds after which such a worker is in no list any more
+LONGEST = 4096  # bytes of what is read in Redis
+SAID = 300  # characters of what a worker says
+CANNOT_REACH = 4  # the exit code, as envlock has it
 TOGETHER = 16  # workers that get DAGs at the same time
 KEY = re.compile(r"ssh-ed25519 [A-Za-z0-9+/=]+")
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -43,25 +47,28 @@ WHY = {
 }
 
 
-def signed(value, secret):
-    """A value as text, with a proof that whoever wrote it is of the cluster."""
+def signed(value, secret, place):
+    """A value as text, with a proof that whoever wrote it is of the cluster, and wrote it for this place."""
     text = json.dumps(value, sort_keys=True)
-    return json.dumps({"text": text, "proof": proof(text, secret)})
+    return json.dumps({"text": text, "proof": proof(text, secret, place)})
 
 
-def proof(text, secret):
+def proof(text, secret, place):
     """HMAC-SHA256, in hex."""
-    return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+    return hmac.new(secret.encode(), ("%s\0%s" % (place, text)).encode(), hashlib.sha256).hexdigest()
 
 
-def verified(content, secret):
-    """What was signed; None for anything else."""
+def verified(content, secret, place):
+    """The mapping that was signed for a place; None for anything else."""
+    if not content or len(content) > LONGEST:
+        return None
     try:
         outer = json.loads(content)
-        if hmac.compare_digest(proof(outer["text"], secret), outer["proof"]):
+        if hmac.compare_digest(proof(outer["text"], secret, place), outer["proof"]):
             value = json.loads(outer["text"])
             return value if isinstance(value, dict) else None
-    except (ValueError, KeyError, TypeError, AttributeError):
+    # Whatever somebody may have put there.
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         pass
     return None
 
@@ -76,16 +83,36 @@ class Rendezvous(Board):
         self.workers = "envlock:%s:dag-workers" % self.cluster
         self.status = "envlock:%s:dag-status" % self.cluster
 
+    def write(self, key, name, value):
+        """Keeps a value of a host in a hash."""
+        self.client.hset(key, name, signed(value, self.secret, "%s %s" % (key, name)))
+
+    def read(self, key):
+        """Every value of a hash that somebody of the cluster wrote there, by host."""
+        found = {}
+        for name, content in self.client.hgetall(key).items():
+            name = name.decode(errors="replace")
+            value = verified(content, self.secret, "%s %s" % (key, name))
+            if value is not None:
+                found[name] = value
+        return found
+
+    def now(self):
+        """Seconds of the clock that all share."""
+        return int(self.client.time()[0])
+
 
 def public_key(path):
     """The public key at a path, made with its private one if there is none."""
-    if not os.path.exists(path):
-        made = subprocess.run(
-            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "envlock", "-f", path],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
+    if not os.path.exists(path + ".pub"):
+        # Half of a pair is none.
+        if os.path.exists(path):
+            os.remove(path)
+        words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "envlock", "-f", path]
+        try:
+            made = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        except OSError as error:
+            raise Missing("cannot run ssh-keygen: %s; add openssh to the `system` file of this role" % error.strerror)
         if made.returncode:
             raise Missing("cannot make a key at %s: %s" % (path, made.stdout.decode(errors="replace").strip()))
     with open(path + ".pub") as file:
@@ -121,15 +148,20 @@ def join(words):
         say(error)
         return CANNOT_START
     name = socket.gethostname()
-    place = {"name": name, "host": environ.get("NODE_ADDRESS") or name, "port": int(port), "key": key}
+    place = {"name": name, "host": environ.get("NODE_ADDRESS") or name, "port": int(port), "key": key, "seen": 0}
+    if not is_plain(place):
+        say("`%s` or `%s` is no name of a host; give this node another one, or NODE_ADDRESS" % (name, place["host"]))
+        return CANNOT_START
     said = 0
     while True:
         try:
             if time.monotonic() - said >= RENEW or not said:
-                board.client.hset(board.workers, name, signed(dict(place, seen=int(board.client.time()[0])), board.secret))
+                board.write(board.workers, name, dict(place, seen=board.now()))
                 said = time.monotonic()
             found = board.client.get(board.master)
-            master = verified(found, board.secret) if found else None
+            master = verified(found, board.secret, board.master)
+            if master and abs(board.now() - master.get("seen", 0)) > GONE:
+                master = found = None
             if master and KEY.fullmatch(str(master.get("key"))):
                 # The shell of this user runs nothing else: sshd forces one command upon whoever comes in.
                 if write(os.path.join(directory, "authorized_keys"), "restrict %s\n" % master["key"]):
@@ -163,14 +195,15 @@ class Sync:
         self.known, self.tellers = {}, {}
 
     def workers(self):
-        """Those that have joined and were heard of lately, by name."""
-        now = int(self.board.client.time()[0])
-        found = {}
-        for name, content in self.board.client.hgetall(self.board.workers).items():
-            place = verified(content, self.board.secret)
-            # A record of one worker under the name of another one is none.
-            if place and is_plain(place) and place["name"] == name.decode() and now - place["seen"] <= GONE:
-                found[place["name"]] = place
+        """Those that have joined and were heard of lately, by name; who was not for long is forgotten."""
+        now, found = self.board.now(), {}
+        for name, place in self.board.read(self.board.workers).items():
+            silent = now - place["seen"] if is_plain(place) and place["name"] == name else FORGOTTEN
+            if silent <= GONE:
+                found[name] = place
+            elif silent >= FORGOTTEN:
+                self.board.client.hdel(self.board.workers, name)
+                self.board.client.hdel(self.board.status, name)
         return found
 
     def pin(self, place):
@@ -196,7 +229,7 @@ class Sync:
         ssh += " -o HostKeyAlias=%s -o ServerAliveInterval=5 -o ServerAliveCountMax=3" % place["name"]
         words = ["rsync", "-rltz", "--omit-dir-times", "--rsh", ssh, "--delete-delay", "--delay-updates", "--safe-links", "--exclude=/logs/"]
         # Byte-code is each node's own.
-        words.append("--exclude=__pycache__/")
+        words.append("--filter=-p __pycache__/")
         host = "[%s]" % place["host"] if ":" in place["host"] else place["host"]
         words += ["--timeout=%d" % SILENT, self.dags + "/", "%s::dags" % host]
         try:
@@ -209,15 +242,16 @@ class Sync:
             return None, time.monotonic() - began
         said = ended.stdout.decode(errors="replace").strip().splitlines()
         why = WHY.get(ended.returncode, "rsync ended with %d" % ended.returncode)
-        return "%s: %s" % (why, said[0]) if said else why, time.monotonic() - began
+        # It is what a worker says: nothing for a terminal to act upon.
+        first = "".join(it if it.isprintable() else "?" for it in said[0][:SAID]) if said else ""
+        return "%s: %s" % (why, first) if first else why, time.monotonic() - began
 
     def tell(self, name, failure, seconds):
         """Keeps the status of a worker where everybody can ask for it, and logs what is new."""
-        client, board = self.board.client, self.board
-        before = verified(client.hget(board.status, name) or "", board.secret) or {}
-        now = int(client.time()[0])
-        status = {"failure": failure, "at": now, "seconds": round(seconds, 1), "last": before.get("last") if failure else now}
-        client.hset(board.status, name, signed(status, board.secret))
+        board = self.board
+        before, now = board.read(board.status).get(name, {}), board.now()
+        last = before.get("last") if failure else now
+        board.write(board.status, name, {"failure": failure, "at": now, "seconds": round(seconds, 1), "last": last})
         if failure:
             self.tellers.setdefault(name, Teller()).say("worker %s did not get the DAGs: %s" % (name, failure))
         elif before.get("failure") or not before.get("last"):
@@ -240,7 +274,7 @@ def sync(words):
         under_way, due = {}, {}
         while True:
             try:
-                board.client.set(board.master, signed({"key": ours.public}, board.secret))
+                board.client.set(board.master, signed({"key": ours.public, "seen": board.now()}, board.secret, board.master))
                 workers = ours.workers()
                 for name, place in workers.items():
                     # Whoever is slow or down is waited for by nobody else.
@@ -263,27 +297,24 @@ def status(words):
     try:
         table = load()
         board = Rendezvous(table, environment(table, None, os.environ))
-        now = int(board.client.time()[0])
-        joined = {name.decode(): verified(text, board.secret) for name, text in board.client.hgetall(board.workers).items()}
-        known = {name.decode(): verified(text, board.secret) for name, text in board.client.hgetall(board.status).items()}
+        now, joined, known = board.now(), board.read(board.workers), board.read(board.status)
     except Missing as error:
         say(error)
         return CANNOT_START
     except board.errors as error:
-        say("Redis at %s does not answer: %s" % (board.where, error))
-        return 1
+        say(board.trouble(error))
+        return CANNOT_REACH
     rows = []
-    for name in sorted(set(joined) | set(known)):
-        place, told = joined.get(name) or {}, known.get(name) or {}
-        heard = now - place["seen"] if "seen" in place else None
+    for name, place in sorted(joined.items()):
+        told, heard = known.get(name, {}), now - place.get("seen", 0)
         last = now - told["last"] if told.get("last") else None
-        rows.append({"worker": name, "heard_seconds_ago": heard, "synced_seconds_ago": last, "failure": told.get("failure")})
+        state = "gone" if heard > GONE else "failed" if told.get("failure") else "joined" if last is None else "ok"
+        row = {"worker": name, "state": state, "heard_seconds_ago": heard, "synced_seconds_ago": last}
+        rows.append(dict(row, failure=told.get("failure")))
     if words == ["--json"]:
         print(json.dumps(rows, indent=2))
     else:
         for row in rows:
             last = "never" if row["synced_seconds_ago"] is None else "%d s ago" % row["synced_seconds_ago"]
-            gone = row["heard_seconds_ago"] is None or row["heard_seconds_ago"] > GONE
-            state = "gone" if gone else row["failure"] or ("ok" if row["synced_seconds_ago"] is not None else "joined")
-            print("%-24s %-14s %s" % (row["worker"], last, state))
-    return int(any(row["failure"] for row in rows))
+            print("%-24s %-14s %s" % (row["worker"], last, row["failure"] if row["state"] == "failed" else row["state"]))
+    return int(any(row["state"] != "ok" for row in rows))

@@ -90,7 +90,8 @@ class Board:
 
     def trouble(self, error):
         """What is to be said of an error."""
-        if isinstance(error, self.refusal):
+        # Old modules know no such error.
+        if isinstance(error, self.refusal) or "WRONGPASS" in str(error):
             return "refused by Redis at %s: the password is wrong; this node's secret is not the master's" % self.where
         return "waiting for Redis at %s: %s" % (self.where, error)
 

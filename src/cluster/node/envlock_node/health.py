@@ -5,7 +5,7 @@ import subprocess
 import urllib.error
 import urllib.request
 
-from .table import Missing, command, environment, expand, load
+from .table import Missing, command, environment, expand, files_directory, load
 
 TIMEOUT = 10  # seconds
 
@@ -26,7 +26,8 @@ def unwell(name, table):
     """Which service does not do its work, and why; None if it does, or if there is no way to know."""
     try:
         service = table["services"][name]
-        reason = ask(service["readiness"], environment(table, service, os.environ))
+        environ = dict(os.environ, ENVLOCK_FILES=files_directory(name))
+        reason = ask(service["readiness"], environment(table, service, environ))
     except KeyError:
         reason = "there is no such service"
     except subprocess.TimeoutExpired:

@@ -38,14 +38,25 @@ def pending(name, table, done):
     return health.unwell(name, table)
 
 
+def begin(name):
+    """Takes away the mark of an earlier end."""
+    mark = os.path.join(os.environ.get("ENVLOCK_DONE") or "/nonexistent", name)
+    if os.path.exists(mark):
+        os.remove(mark)
+
+
+def give_up(name):
+    """Ends the node of a service that runs once and did not end well: nobody else would start it again."""
+    supervisor = os.environ.get("ENVLOCK_SUPERVISED_BY")
+    if supervisor:
+        say("service %s gave up" % name)
+        os.kill(int(supervisor), signal.SIGUSR1)
+
+
 def once(name, words, environ):
     """Runs what ends, and leaves a mark of it; its exit code. Where a mark is of no use it is run just once."""
     done = os.environ.get("ENVLOCK_DONE")
-    mark = os.path.join(done, name) if done else None
-    if mark and os.path.exists(mark):
-        os.remove(mark)
-    asked, code = [], 0
-    running = []
+    asked, running, code = [], [], 0
 
     def stop(number, _frame):
         asked.append(number)
@@ -54,14 +65,17 @@ def once(name, words, environ):
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, stop)
-    for attempt in range(ATTEMPTS if mark else 1):
+    for attempt in range(ATTEMPTS if done else 1):
         if attempt:
             say("%s ended with %s, and is tried again" % (name, code))
             time.sleep(attempt)
+        if asked:
+            break
         try:
             running[:] = [subprocess.Popen(words, env=environ)]
         except OSError as error:
             say("cannot run %s: %s" % (words[0], error.strerror))
+            # As a shell has it.
             return 127 if isinstance(error, FileNotFoundError) else 126
         for number in asked:
             running[0].send_signal(number)
@@ -69,11 +83,9 @@ def once(name, words, environ):
         code = 128 - code if code < 0 else code
         if code == 0 or asked:
             break
-    if mark and code == 0 and not asked:
-        with open(mark, "w"):
+    if asked:
+        return code or 128 + asked[0]
+    if done and code == 0:
+        with open(os.path.join(done, name), "w"):
             pass
-    supervisor = os.environ.get("ENVLOCK_SUPERVISED_BY")
-    if code and supervisor and not asked:
-        say("service %s gave up" % name)
-        os.kill(int(supervisor), signal.SIGUSR1)
     return code

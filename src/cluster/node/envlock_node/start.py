@@ -8,7 +8,7 @@ import signal
 import sys
 
 from . import guard, order, supervise
-from .table import CANNOT_START, Missing, command, environment, load, place_files, say
+from .table import CANNOT_START, Missing, command, environment, files_directory, load, place_files, say
 
 
 def main(words):
@@ -19,7 +19,7 @@ def main(words):
         if not words and len(services) == 1:
             words = list(services)
         if len(words) == 1 and words[0] in services:
-            return start(words[0], table)
+            return watched(words[0], table)
         if words:
             return become(words, environment(table, None, os.environ, strict=False))
     except Missing as error:
@@ -31,10 +31,24 @@ def main(words):
     return supervise.main(table)
 
 
+def watched(name, table):
+    """Starts a service; where it runs once and does not end well, its node ends."""
+    once, code = table["services"][name]["once"], CANNOT_START
+    if not once:
+        return start(name, table)
+    order.begin(name)
+    try:
+        code = start(name, table)
+    finally:
+        if code and code < 128:
+            order.give_up(name)
+    return code
+
+
 def start(name, table):
     """Becomes a service, when others that it needs do their work and the guard has let it."""
     service = table["services"][name]
-    environ = environment(table, service, os.environ)
+    environ = environment(table, service, dict(os.environ, ENVLOCK_FILES=files_directory(name)))
     place_files(name, service, environ)
     words = command(service, environ)
     order.wait(service["after"], table)

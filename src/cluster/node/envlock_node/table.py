@@ -6,6 +6,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import sys
 import tempfile
 import time
@@ -88,6 +89,8 @@ def make_secret(name, path):
         try:
             with open(handle, "w") as file:
                 file.write(secrets.token_hex(32) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
             os.link(draft, path)
         finally:
             os.remove(draft)
@@ -186,6 +189,12 @@ def environment(table, service, environ, strict=True):
 
     for name in stated:
         settle(name, [])
+    if service and not service["command"][0].endswith("/envlock-node"):
+        # A secret that it does not speak of would only be told by it, as by a task that prints its variables.
+        spoken = " ".join(service["command"] + list(service["files"].values()) + list(stated.values()))
+        for name in set(known) - {match.group(1) for match in REFERENCE.finditer(spoken)}:
+            if name in table["derives"] or name in table["makes"]:
+                result.pop(name, None)
     for error in missing:
         say("%s; variables that refer to it stay as they are written" % error)
     return result
@@ -196,19 +205,22 @@ def command(service, environ):
     return [expand(word, environ) for word in service["command"]]
 
 
+def files_directory(name):
+    """Where a service finds its files."""
+    return os.path.join(TEMPORARY, "envlock-" + name)
+
+
 def place_files(name, service, environ):
-    """Writes the files of a service where ENVLOCK_FILES tells it; nobody else can read them."""
-    if not service["files"]:
-        return
-    directory = os.path.join(TEMPORARY, "envlock-" + name)
+    """Makes the directory of a service's files anew, with these alone; nobody else can read them."""
+    directory = files_directory(name)
     try:
-        os.makedirs(directory, mode=0o700, exist_ok=True)
+        shutil.rmtree(directory, ignore_errors=True)
+        os.mkdir(directory, 0o700)
         for file_name, text in service["files"].items():
             path = os.path.join(directory, file_name)
-            with open(path + ".new", "w", encoding="utf-8", errors="surrogateescape") as file:
-                os.chmod(path + ".new", 0o600)
-                file.write(expand(text, dict(environ, ENVLOCK_FILES=directory)))
-            os.replace(path + ".new", path)
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with open(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
+                file.write(expand(text, environ))
     except OSError as error:
-        raise Missing("its files cannot be written to %s: %s" % (directory, error.strerror))
-    environ["ENVLOCK_FILES"] = directory
+        if service["files"]:
+            raise Missing("its files cannot be written to %s: %s" % (directory, error.strerror))
