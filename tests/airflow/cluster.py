@@ -117,7 +117,11 @@ def status():
 
 def processes(host, name):
     """The numbers of a program's processes on a host."""
-    script = f'for it in /proc/[0-9]*; do read -r name <$it/comm && [ "$name" = {name} ] && echo "${{it#/proc/}}"; done; true'
+    # Some end while they are looked at.
+    script = (
+        "for it in /proc/[0-9]*; do { read -r name <$it/comm; } 2>/dev/null || continue; "
+        f'[ "$name" != {name} ] || echo "${{it#/proc/}}"; done'
+    )
     return [int(number) for number in execute(host, "sh", "-c", script).split()]
 
 
