@@ -316,7 +316,7 @@ mod tests {
         let service = |readiness| Service {
             command: vec!["a b".to_owned(), "${C}".to_owned()],
             environment: BTreeMap::from([("A".to_owned(), "b".to_owned())]),
-            ports: vec![6379],
+            ports: if let Some(Readiness::Tcp(port)) = &readiness { vec![*port] } else { Vec::new() },
             volumes: vec!["/var/lib/a".to_owned()],
             readiness,
             guard: true,
@@ -350,7 +350,7 @@ mod tests {
             user: User { name: "me".to_owned(), id: 7 },
             publishes: true,
             airflow: None,
-            makes: BTreeMap::from([("MADE".to_owned(), "/var/lib/b/MADE".to_owned())]),
+            makes: BTreeMap::from([("MADE".to_owned(), "/data/MADE".to_owned())]),
             derives: BTreeMap::from([(
                 "DERIVED".to_owned(),
                 Derived { from: "MADE".to_owned(), base64: true },
@@ -379,7 +379,7 @@ mod tests {
             ("after = [ \"tcp\" ]", "after = [ \"nobody\" ]"),
             ("stopSignal = \"INT\"", "stopSignal = \"KILL\""),
             ("\"a.conf\" =", "\"../a.conf\" ="),
-            ("\"/var/lib/b/MADE\"", "\"/etc/MADE\""),
+            ("\"/data/MADE\"", "\"/etc/MADE\""),
             ("C_HOST =", "\"C HOST\" ="),
             ("from = \"MADE\"", "from = \"MA DE\""),
             ("\"redis://\\${HOST}/0\"", "\"redis://:hunter2@h/0\""),
