@@ -76,24 +76,44 @@ in
           environment =
             lib.mapAttrs (_: lib.mkDefault) (
               lib.filterAttrs (_: value: value != null) {
-                MASTER_HOST = airflow.masterHost;
+                MASTER_HOST =
+                  if airflow.masterHost == null && role.publishes then airflow.address else airflow.masterHost;
+                NODE_ADDRESS = if role.publishes then null else airflow.address;
                 PUBLIC_URL = airflow.publicUrl;
               }
             )
             # Its own name leads a NixOS machine to 127.0.0.2, where nobody else could reach what runs here; the firewall and
             # passwords stand before it.
-            // lib.mapAttrs (_: _: lib.mkDefault "0.0.0.0") (
-              builtins.intersectAttrs role.environment (
-                lib.optionalAttrs (services ? redis) { REDIS_ADDRESS = null; }
-                // lib.optionalAttrs (services ? postgresql) { POSTGRES_ADDRESS = null; }
-              )
-            );
+            //
+              lib.mapAttrs (_: _: lib.mkDefault (if airflow.address == null then "0.0.0.0" else airflow.address))
+                (
+                  builtins.intersectAttrs role.environment (
+                    lib.optionalAttrs (services ? redis) { REDIS_ADDRESS = null; }
+                    // lib.optionalAttrs (services ? postgresql) { POSTGRES_ADDRESS = null; }
+                  )
+                );
           # It makes what a server of the role's own would need.
           replaced = lib.mkIf (postgresql.enable || lib.elem "postgresql" cfg.without) {
             postgresql-init = [ ];
           };
         };
       }
+
+      # It is there before they listen on it.
+      (lib.mkIf (airflow.address != null && cfg.redis.enable) {
+        services.redis.servers.envlock.bind = "127.0.0.1 ${airflow.address}";
+        systemd.services.redis-envlock = {
+          wants = [ "network-online.target" ];
+          after = [ "network-online.target" ];
+        };
+      })
+      (lib.mkIf (airflow.address != null && postgresql.enable) {
+        services.postgresql.settings.listen_addresses = lib.mkForce "127.0.0.1,${airflow.address}";
+        systemd.services.postgresql = {
+          wants = [ "network-online.target" ];
+          after = [ "network-online.target" ];
+        };
+      })
 
       (lib.mkIf postgresql.enable {
         services.envlock = {

@@ -146,7 +146,7 @@ in
     services.redis.servers.envlock = lib.mkIf (cfg.redis.enable && broker.ports != [ ]) {
       enable = true;
       # Of all interfaces; the password and the firewall stand before it.
-      bind = null;
+      bind = lib.mkDefault null;
       port = lib.head broker.ports;
       requirePassFile = node.fileOfSecret cfg.redis.secret;
       # What is queued outlives it.

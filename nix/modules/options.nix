@@ -140,6 +140,13 @@ in
         description = "Where the master is, for all machines and for itself: the variable `MASTER_HOST`. With `null` it is what the lock says, `master` where the project says nothing else.";
       };
 
+      address = mkOption {
+        type = types.nullOr types.str;
+        default = null;
+        example = "10.0.0.1";
+        description = "The address of this machine in the cluster. Redis and PostgreSQL of a master listen on it and on 127.0.0.1 alone, and a master is found there; to a worker, DAGs are brought there. With `null` they listen on all interfaces.";
+      };
+
       publicUrl = mkOption {
         type = types.nullOr types.str;
         default = null;
