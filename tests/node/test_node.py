@@ -317,7 +317,7 @@ class Order(unittest.TestCase):
             "import os, sys; from unittest import mock; sys.path.insert(0, %r); from envlock_node import order, start; "
             "order.time = mock.Mock(); service = dict(command=[sys.executable, '-c', sys.argv[1]], environment={}, files={}, "
             "guard=False, once=True, after=[], readiness={}); table = dict(cluster=None, environment={}, secrets=[], makes={}, "
-            "derives={}, services={'x': service}); sys.exit(start.watched('x', table))"
+            "derives={}, services={'x': service}); sys.exit(start.start('x', table))"
         ) % str(NODE)
         words = [sys.executable, "-B", "-c", code, script]
         ran = subprocess.run(words, stderr=subprocess.PIPE, env=dict(os.environ, **environ), timeout=60)
@@ -344,7 +344,7 @@ class Order(unittest.TestCase):
             environ = {"ENVLOCK_SUPERVISED_BY": str(supervisor.pid), "S": "x"}
             whole = a_table(services={"x": dict(a_table()["services"]["x"], once=True)})
             with mock.patch.dict(os.environ, environ), mock.patch("sys.stderr", io.StringIO()), self.assertRaises(table.Missing):
-                start.watched("x", whole)
+                start.start("x", whole)
             self.assertEqual(supervisor.wait(10), -signal.SIGUSR1)
         # Alone in its container it is the engine that tries again.
         count.unlink()
@@ -365,7 +365,14 @@ class Order(unittest.TestCase):
     def test_a_program_that_is_not_there(self):
         with mock.patch("sys.stderr", io.StringIO()) as said, mock.patch.object(signal, "signal"):
             self.assertEqual(order.once("x", ["/nowhere/x"], {}), 127)
-        self.assertIn("cannot run /nowhere/x: No such file", said.getvalue())
+        self.assertIn("cannot run /nowhere/x: No such file or directory; add its package to", said.getvalue())
+
+    def test_one_that_is_killed_ends_the_node(self):
+        script = "import os; os.kill(os.getpid(), 9)"
+        with subprocess.Popen(["sleep", "60"]) as supervisor:
+            code, said = self.once(script, ENVLOCK_SUPERVISED_BY=str(supervisor.pid))
+            self.assertEqual(supervisor.wait(10), -signal.SIGUSR1)
+        self.assertEqual(code, 128 + signal.SIGKILL)
 
     def test_whoever_comes_after_waits(self):
         one = a_table()["services"]["x"]

@@ -6,7 +6,7 @@ when the command has ended well.
 import os
 import subprocess
 
-from .table import say
+from .table import CANNOT_START, cannot_run, say
 
 
 def main(words):
@@ -19,10 +19,13 @@ def main(words):
     variable, command = words[0], words[1:]
     answer = os.environ.get(variable)
     if not answer:
-        say("%s is not set" % variable)
-        return 78
+        say("%s is not set: give it as a variable or as a file, as any secret" % variable)
+        return CANNOT_START
     # Without a terminal of its own it has to read what comes in.
-    ended = subprocess.run(command, input=(answer + "\n").encode(errors="surrogateescape") * 4, start_new_session=True)
+    try:
+        ended = subprocess.run(command, input=(answer + "\n").encode(errors="surrogateescape") * 4, start_new_session=True)
+    except OSError as error:
+        return cannot_run(command[0], error)
     if mark and ended.returncode == 0:
         with open(mark, "w"):
             pass

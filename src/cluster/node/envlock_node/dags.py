@@ -14,6 +14,7 @@ import hmac
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import time
@@ -86,6 +87,10 @@ class Rendezvous(Board):
     def write(self, key, name, value):
         """Keeps a value of a host in a hash."""
         self.client.hset(key, name, signed(value, self.secret, "%s %s" % (key, name)))
+
+    def get(self, key, name):
+        """The value of one host in a hash; nothing if nobody of the cluster wrote it."""
+        return verified(self.client.hget(key, name), self.secret, "%s %s" % (key, name)) or {}
 
     def read(self, key):
         """Every value of a hash that somebody of the cluster wrote there, by host."""
@@ -219,19 +224,25 @@ class Sync:
     def bring(self, place):
         """Brings all DAGs to a worker; what is to be said of it."""
         began = time.monotonic()
-        ssh = "ssh -F none -i %s -p %d -o IdentitiesOnly=yes -o GlobalKnownHostsFile=none -o BatchMode=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile=%s -o ConnectTimeout=%d" % (
-            self.key,
-            place["port"],
-            self.pin(place),
-            CONNECT,
-        )
-        # The key is of the host's name in the cluster, wherever that is reached.
-        ssh += " -o HostKeyAlias=%s -o ServerAliveInterval=5 -o ServerAliveCountMax=3" % place["name"]
-        words = ["rsync", "-rltz", "--omit-dir-times", "--rsh", ssh, "--delete-delay", "--delay-updates", "--safe-links", "--exclude=/logs/"]
+        options = {
+            "BatchMode": "yes",
+            "ConnectTimeout": CONNECT,
+            "GlobalKnownHostsFile": "none",
+            # The key is of the host's name in the cluster, wherever that is reached.
+            "HostKeyAlias": place["name"],
+            "IdentitiesOnly": "yes",
+            "ServerAliveCountMax": 3,
+            "ServerAliveInterval": 5,
+            "StrictHostKeyChecking": "yes",
+            "UserKnownHostsFile": self.pin(place),
+        }
+        stated = " ".join("-o %s=%s" % option for option in options.items())
+        ssh = "ssh -F none -i %s -p %d %s" % (self.key, place["port"], stated)
+        words = ["rsync", "-rltz", "--omit-dir-times", "--rsh", ssh, "--delete-delay", "--delay-updates", "--safe-links"]
         # Byte-code is each node's own.
-        words.append("--filter=-p __pycache__/")
+        words += ["--exclude=/logs/", "--filter=-p __pycache__/", "--timeout=%d" % SILENT]
         host = "[%s]" % place["host"] if ":" in place["host"] else place["host"]
-        words += ["--timeout=%d" % SILENT, self.dags + "/", "%s::dags" % host]
+        words += [self.dags + "/", "%s::dags" % host]
         try:
             ended = subprocess.run(
                 words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=TRANSFER
@@ -249,7 +260,7 @@ class Sync:
     def tell(self, name, failure, seconds):
         """Keeps the status of a worker where everybody can ask for it, and logs what is new."""
         board = self.board
-        before, now = board.read(board.status).get(name, {}), board.now()
+        before, now = board.get(board.status, name), board.now()
         last = before.get("last") if failure else now
         board.write(board.status, name, {"failure": failure, "at": now, "seconds": round(seconds, 1), "last": last})
         if failure:
@@ -267,6 +278,8 @@ def sync(words):
         board, teller = Rendezvous(table, environment(table, None, os.environ)), Teller()
         os.makedirs(dags, exist_ok=True)
         ours = Sync(dags, directory, board)
+        if not shutil.which("rsync"):
+            raise Missing("there is no rsync; add it to the `system` file of this role")
     except Missing as error:
         say(error)
         return CANNOT_START

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 
-from .table import say
+from .table import cannot_run, say
 
 SUPERUSER = "postgres"
 # What a server of this node leaves when it is killed, besides in its directory.
@@ -56,7 +56,10 @@ def main(words):
 
 def run(words, text=""):
     """Runs a program of PostgreSQL, and says how it ended if it did not end well."""
-    ended = subprocess.run(words, input=text.encode(), stdout=subprocess.DEVNULL)
+    try:
+        ended = subprocess.run(words, input=text.encode(), stdout=subprocess.DEVNULL)
+    except OSError as error:
+        return cannot_run(words[0], error)
     if ended.returncode:
         say("PostgreSQL's %s ended with %s" % (words[0], ended.returncode))
     return ended.returncode if ended.returncode >= 0 else 1

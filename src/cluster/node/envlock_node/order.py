@@ -10,7 +10,7 @@ import subprocess
 import time
 
 from . import health
-from .table import Teller, say
+from .table import Teller, cannot_run, say
 
 PAUSE = 1  # seconds between two looks
 ATTEMPTS = 4  # as supervisor starts any other service
@@ -38,10 +38,16 @@ def pending(name, table, done):
     return health.unwell(name, table)
 
 
+def mark_of(name):
+    """The file that says that a service has ended well; None where nobody looks for one."""
+    done = os.environ.get("ENVLOCK_DONE")
+    return os.path.join(done, name) if done else None
+
+
 def begin(name):
     """Takes away the mark of an earlier end."""
-    mark = os.path.join(os.environ.get("ENVLOCK_DONE") or "/nonexistent", name)
-    if os.path.exists(mark):
+    mark = mark_of(name)
+    if mark and os.path.exists(mark):
         os.remove(mark)
 
 
@@ -54,8 +60,11 @@ def give_up(name):
 
 
 def once(name, words, environ):
-    """Runs what ends, and leaves a mark of it; its exit code. Where a mark is of no use it is run just once."""
-    done = os.environ.get("ENVLOCK_DONE")
+    """Runs what ends, and leaves a mark of it; its exit code. Where a mark is of no use it is run just once.
+
+    Where it does not end well, and nobody asked it to end, its node ends.
+    """
+    mark = mark_of(name)
     asked, running, code = [], [], 0
 
     def stop(number, _frame):
@@ -65,7 +74,7 @@ def once(name, words, environ):
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, stop)
-    for attempt in range(ATTEMPTS if done else 1):
+    for attempt in range(ATTEMPTS if mark else 1):
         if attempt:
             say("%s ended with %s, and is tried again" % (name, code))
             time.sleep(attempt)
@@ -74,9 +83,8 @@ def once(name, words, environ):
         try:
             running[:] = [subprocess.Popen(words, env=environ)]
         except OSError as error:
-            say("cannot run %s: %s" % (words[0], error.strerror))
-            # As a shell has it.
-            return 127 if isinstance(error, FileNotFoundError) else 126
+            code = cannot_run(words[0], error)
+            break
         for number in asked:
             running[0].send_signal(number)
         code = running[0].wait()
@@ -85,7 +93,9 @@ def once(name, words, environ):
             break
     if asked:
         return code or 128 + asked[0]
-    if done and code == 0:
-        with open(os.path.join(done, name), "w"):
+    if code:
+        give_up(name)
+    elif mark:
+        with open(mark, "w"):
             pass
     return code

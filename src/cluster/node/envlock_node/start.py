@@ -8,7 +8,7 @@ import signal
 import sys
 
 from . import guard, order, supervise
-from .table import CANNOT_START, Missing, command, environment, files_directory, load, place_files, say
+from .table import CANNOT_START, Missing, cannot_run, command, environment, files_directory, load, place_files, say
 
 
 def main(words):
@@ -19,7 +19,7 @@ def main(words):
         if not words and len(services) == 1:
             words = list(services)
         if len(words) == 1 and words[0] in services:
-            return watched(words[0], table)
+            return start(words[0], table)
         if words:
             return become(words, environment(table, None, os.environ, strict=False))
     except Missing as error:
@@ -31,32 +31,29 @@ def main(words):
     return supervise.main(table)
 
 
-def watched(name, table):
-    """Starts a service; where it runs once and does not end well, its node ends."""
-    once, code = table["services"][name]["once"], CANNOT_START
-    if not once:
-        return start(name, table)
-    order.begin(name)
-    try:
-        code = start(name, table)
-    finally:
-        if code and code < 128:
-            order.give_up(name)
-    return code
-
-
 def start(name, table):
     """Becomes a service, when others that it needs do their work and the guard has let it."""
     service = table["services"][name]
+    if not service["once"]:
+        return become(*prepared(name, service, table))
+    order.begin(name)
+    try:
+        words, environ = prepared(name, service, table)
+    except Missing:
+        order.give_up(name)
+        raise
+    return order.once(name, words, environ)
+
+
+def prepared(name, service, table):
+    """The words and the variables of a service, as soon as it may start."""
     environ = environment(table, service, dict(os.environ, ENVLOCK_FILES=files_directory(name)))
     place_files(name, service, environ)
     words = command(service, environ)
     order.wait(service["after"], table)
     if service["guard"]:
         guard.wait(table["cluster"], environ)
-    if service["once"]:
-        return order.once(name, words, environ)
-    return become(words, environ)
+    return words, environ
 
 
 def become(words, environ):
@@ -74,6 +71,4 @@ def become(words, environ):
         say("cannot run `%s`: its name is empty, or one of its words holds a NUL byte" % words[0])
         return 126
     except OSError as error:
-        say("cannot run %s: %s" % (words[0], error.strerror))
-        # As a shell has it: 127 for a program that is not there, 126 for one that cannot run.
-        return 127 if isinstance(error, FileNotFoundError) else 126
+        return cannot_run(words[0], error)

@@ -36,6 +36,14 @@ def say(text):
     sys.stderr.flush()
 
 
+def cannot_run(program, error):
+    """Says that a program cannot be run; the exit code, as a shell has it: 127 if it is not there, 126 otherwise."""
+    is_missing = isinstance(error, FileNotFoundError)
+    hint = "; add its package to the environment file or to the role's `system` file" if is_missing else ""
+    say("cannot run %s: %s%s" % (program, error.strerror, hint))
+    return 127 if is_missing else 126
+
+
 class Teller:
     """Says what there is to say once, and again after a while."""
 
@@ -222,5 +230,6 @@ def place_files(name, service, environ):
             with open(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
                 file.write(expand(text, environ))
     except OSError as error:
+        # Most services have no files, and need no place to write to.
         if service["files"]:
             raise Missing("its files cannot be written to %s: %s" % (directory, error.strerror))
