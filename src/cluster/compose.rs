@@ -94,12 +94,15 @@ pub fn render(
     let names: Vec<&str> = tables.iter().flat_map(|(_, _, table)| table.keys().copied()).collect();
     let twice: BTreeSet<&str> = names.into_iter().filter(|name| !seen.insert(*name)).collect();
 
+    let container = |role: &str, service: &str| {
+        if twice.contains(service) { format!("{role}-{service}") } else { service.to_owned() }
+    };
     // The container of a service that some role names, its own or another one's.
     let host = |role: &str, service: &str| {
         let has = |(_, _, table): &&(&String, &Role, BTreeMap<_, _>)| table.contains_key(service);
         let own = tables.iter().filter(|(name, _, _)| *name == role).find(has);
         let (role, _, _) = own.or_else(|| tables.iter().find(has))?;
-        Some(if twice.contains(service) { format!("{role}-{service}") } else { service.to_owned() })
+        Some(container(role, service))
     };
 
     let mut file = File {
@@ -111,10 +114,8 @@ pub fn render(
     for (role_name, role, table) in &tables {
         // Who looks for the role finds the service that listens, where there is just one.
         let listening = table.values().filter(|service| !service.ports.is_empty()).count();
-        let name_of =
-            |name: &str| if twice.contains(name) { format!("{role_name}-{name}") } else { name.to_owned() };
         for (name, service) in table {
-            let own_name = name_of(name);
+            let own_name = container(role_name, name);
             let answers = listening == 1 && !service.ports.is_empty() && own_name != **role_name;
             let mut volumes: Vec<Mount> = Vec::new();
             for path in role.volumes.iter().chain(&service.volumes) {
@@ -132,7 +133,7 @@ pub fn render(
                     .iter()
                     .map(|secret| (secret.as_str(), Secret { file: format!("./secrets/{secret}") })),
             );
-            let container = Container {
+            let one = Container {
                 image: literal(&image(role_name)),
                 command: [name],
                 networks: BTreeMap::from([(
@@ -150,7 +151,9 @@ pub fn render(
                 depends_on: service
                     .after
                     .iter()
-                    .filter_map(|other| Some((name_of(other), condition(table.get(other.as_str())?))))
+                    .filter_map(|other| {
+                        Some((container(role_name, other), condition(table.get(other.as_str())?)))
+                    })
                     .collect(),
                 healthcheck: health_check(service.readiness.as_ref()),
                 read_only: true,
@@ -160,7 +163,7 @@ pub fn render(
                     .then(|| format!("SIG{}", service.stop_signal.name())),
                 stop_grace_period: format!("{}s", service.stop_timeout),
             };
-            if file.services.insert(own_name.clone(), container).is_some() {
+            if file.services.insert(own_name.clone(), one).is_some() {
                 return Err(format!("two services would be named {own_name}"));
             }
         }

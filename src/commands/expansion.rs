@@ -42,7 +42,6 @@ pub(super) fn expand(
         found = Some(software);
     }
     let Some(software) = found else { return Ok((inputs.cluster.clone(), inputs.roles.clone())) };
-    airflow::expand(&inputs.roles, inputs.cluster.as_ref(), stated, &software)
-        .map(|expanded| (expanded.cluster, expanded.roles))
-        .map_err(|error| unfit(&error.message, &error.hint))
+    let expanded = airflow::expand(&inputs.roles, inputs.cluster.as_ref(), stated, &software)?;
+    Ok((Some(expanded.cluster), expanded.roles))
 }

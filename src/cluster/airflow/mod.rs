@@ -17,7 +17,10 @@ use std::collections::BTreeMap;
 
 pub use version::Software;
 
-use crate::spec::project::{Airflow, AirflowPart, Cluster, Derived, Role, Service, role_fault};
+use crate::spec::{
+    Error,
+    project::{Airflow, AirflowPart, Cluster, Derived, Role, Service, role_fault},
+};
 
 /// `AIRFLOW_HOME`, with the logs of a node.
 const HOME: &str = "/var/lib/airflow";
@@ -33,23 +36,9 @@ const ADMIN_PASSWORD: &str = "ADMIN_PASSWORD";
 /// What of a project becomes of Airflow's version.
 pub struct Expanded {
     /// The cluster: the project's own, or the usual.
-    pub cluster: Option<Cluster>,
+    pub cluster: Cluster,
     /// All roles, and none that is still a part of Airflow.
     pub roles: BTreeMap<String, Role>,
-}
-
-/// Why roles cannot be parts of Airflow, and what to do.
-pub struct Unfit {
-    /// What is wrong.
-    pub message: String,
-    /// What to do.
-    pub hint: String,
-}
-
-impl Unfit {
-    fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: hint.into() }
-    }
 }
 
 /// What every part is made from.
@@ -67,7 +56,7 @@ pub fn expand(
     cluster: Option<&Cluster>,
     airflow: &Airflow,
     software: &Software,
-) -> Result<Expanded, Unfit> {
+) -> Result<Expanded, Error> {
     software.check()?;
     let plan = Plan { airflow, software };
     let mut expanded = BTreeMap::new();
@@ -77,7 +66,7 @@ pub fn expand(
             Some(part) => plan.role(part, stated)?,
         };
         if let Some(fault) = role_fault(&role) {
-            return Err(Unfit::new(
+            return Err(Error::usage(
                 format!("role `{name}`: {fault}"),
                 "see docs/airflow.md for the services that a part of Airflow has",
             ));
@@ -85,12 +74,12 @@ pub fn expand(
         expanded.insert(name.clone(), role);
     }
     let usual = || Cluster { name: "airflow".to_owned(), broker: variables::redis(0) };
-    Ok(Expanded { cluster: Some(cluster.cloned().unwrap_or_else(usual)), roles: expanded })
+    Ok(Expanded { cluster: cluster.cloned().unwrap_or_else(usual), roles: expanded })
 }
 
 impl Plan<'_> {
     /// A role with the services of its part, and with what it states itself.
-    fn role(&self, part: AirflowPart, stated: &Role) -> Result<Role, Unfit> {
+    fn role(&self, part: AirflowPart, stated: &Role) -> Result<Role, Error> {
         let is_master = part == AirflowPart::Master;
         let mut services = if is_master { self.master() } else { self.worker() };
         if is_master {
@@ -125,11 +114,11 @@ impl Plan<'_> {
     }
 
     /// Takes away what something else does the work of, and waits for none of it.
-    fn leave_out(&self, services: &mut BTreeMap<String, Service>) -> Result<(), Unfit> {
+    fn leave_out(&self, services: &mut BTreeMap<String, Service>) -> Result<(), Error> {
         for name in &self.airflow.without {
             if services.remove(name).is_none() {
                 let known: Vec<&str> = services.keys().map(String::as_str).collect();
-                return Err(Unfit::new(
+                return Err(Error::usage(
                     format!("`airflow: without` names {name}, which the master does not have"),
                     format!("it has {}", known.join(", ")),
                 ));

@@ -22,7 +22,7 @@ pub(super) const RECEIVER: &str = "dag-receiver";
 /// Where the database's files are.
 const DATA: &str = "/var/lib/postgresql/data";
 /// The port at which workers take DAGs.
-pub(super) const SYNC_PORT: u16 = 2222;
+const SYNC_PORT: u16 = 2222;
 
 /// Where a program writes its number: that of one that was killed is nobody's business, and a volume would keep it.
 const PID_FILE: &str = "${ENVLOCK_FILES}/pid";

@@ -42,7 +42,7 @@ fn roles(airflow: &Airflow, software: &Software) -> BTreeMap<String, Role> {
         ("master".to_owned(), part(AirflowPart::Master)),
         ("worker".to_owned(), part(AirflowPart::Worker)),
     ]);
-    expand(&stated, None, airflow, software).map_err(|error| error.message).unwrap().roles
+    expand(&stated, None, airflow, software).map_err(|error| error.to_string()).unwrap().roles
 }
 
 fn master(software: &Software) -> Role {
@@ -256,7 +256,7 @@ fn what_something_else_does_is_left_out_and_not_waited_for() {
     let unknown = Airflow { without: vec!["mysql".to_owned()], ..choices() };
     let part = Role { airflow: Some(AirflowPart::Master), ..Role::default() };
     let error = expand(&BTreeMap::from([("m".to_owned(), part)]), None, &unknown, &two()).err().unwrap();
-    assert_eq!(error.message, "`airflow: without` names mysql, which the master does not have");
+    assert_eq!(error.to_string(), "`airflow: without` names mysql, which the master does not have");
 }
 
 #[test]
@@ -278,14 +278,14 @@ fn what_a_project_states_wins() {
     assert_eq!(role.environment["AIRFLOW__CORE__LOAD_EXAMPLES"], "True");
     assert_eq!(role.volumes, ["/data", "/var/lib/airflow", "/var/lib/airflow/dags", "/var/lib/envlock"]);
     assert_eq!(role.secrets, ["CLUSTER_SECRET", "S3_KEY"]);
-    assert_eq!(expanded.cluster, Some(cluster));
+    assert_eq!(expanded.cluster, cluster);
 }
 
 #[test]
 fn what_does_not_run_as_a_cluster_is_refused() {
     let refused = |packages: &[(&str, &str)]| {
         let software = Software::of(packages.iter().copied()).unwrap();
-        expand(&BTreeMap::new(), None, &choices(), &software).err().unwrap().message
+        expand(&BTreeMap::new(), None, &choices(), &software).err().unwrap().to_string()
     };
     assert!(refused(&[("apache-airflow", "1.9.0"), ("celery", "4")]).contains("Airflow 1.9 is locked"));
     assert!(refused(&[("apache-airflow", "4.0.0")]).contains("whose services are not known"));
@@ -327,4 +327,36 @@ fn it_is_known_whether_airflow_is_well() {
     );
     assert_eq!(asks(&two(), "scheduler"), http("http://127.0.0.1:8974/health"));
     assert_eq!(asks(&seed(), "scheduler"), None);
+}
+
+/// Where each service has a container of its own, it is found by its own name, and waits for others by what they are.
+#[test]
+fn compose_knows_who_is_where_and_after_whom() {
+    let roles = roles(&choices(), &two());
+    let text =
+        crate::cluster::compose::render(&roles, |role| format!("{role}-image"), &BTreeMap::new()).unwrap();
+    let file: serde_yaml::Value = serde_yaml::from_str(&text).unwrap();
+    let service = |name: &str| &file["services"][name];
+    for (name, variable, host) in [
+        ("scheduler", "POSTGRES_HOST", "postgresql"),
+        ("nginx", "WEB_HOST", "webserver"),
+        ("nginx", "FLOWER_HOST", "flower"),
+        ("worker-worker", "REDIS_HOST", "redis"),
+        // What announces a worker is not what receives for it.
+        ("dag-join", "NODE_ADDRESS", "dag-receiver"),
+    ] {
+        assert_eq!(service(name)["environment"][variable], host, "{name}");
+    }
+    for (name, other, condition) in [
+        ("db-migrate", "postgresql", "service_healthy"),
+        ("scheduler", "db-migrate", "service_completed_successfully"),
+        ("flower", "master-worker", "service_healthy"),
+        ("dag-receiver", "dag-join", "service_healthy"),
+    ] {
+        assert_eq!(service(name)["depends_on"][other]["condition"], condition, "{name}");
+    }
+    assert_eq!(service("db-migrate")["restart"], "on-failure");
+    assert_eq!(service("scheduler")["restart"], "unless-stopped");
+    assert_eq!(service("postgresql")["stop_signal"], "SIGINT");
+    assert_eq!(service("redis").get("stop_signal"), None);
 }

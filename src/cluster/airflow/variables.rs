@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{DAGS, HOME, Plan};
+use super::{DAGS, HOME, Plan, services};
 use crate::spec::project::AirflowPart;
 
 /// The URL of a database of Redis.
@@ -10,30 +10,23 @@ pub(super) fn redis(database: u32) -> String {
     format!("redis://:${{REDIS_PASSWORD}}@${{REDIS_HOST}}:6379/{database}")
 }
 
-/// Variables that name the host of a service, and the service.
-pub(super) const HOSTS: [(&str, &str); 4] = [
-    ("REDIS_HOST", super::services::REDIS),
-    ("POSTGRES_HOST", super::services::DATABASE),
-    ("WEB_HOST", ""),
-    ("FLOWER_HOST", super::services::FLOWER),
-];
-
 impl Plan<'_> {
     /// Which variables name the host of which service.
     pub(super) fn hosts(&self, part: AirflowPart) -> BTreeMap<String, String> {
         let variables = self.variables(part);
-        HOSTS
-            .into_iter()
-            .filter(|(name, _)| variables.contains_key(*name))
-            .map(|(name, service)| {
-                (name.to_owned(), if service.is_empty() { self.web() } else { service }.to_owned())
-            })
-            // A worker's own is where its DAGs are received.
-            .chain(
-                (part == AirflowPart::Worker && self.syncs())
-                    .then(|| ("NODE_ADDRESS".to_owned(), super::services::RECEIVER.to_owned())),
-            )
-            .filter(|(_, service)| !self.airflow.without.contains(service))
+        let named = [
+            ("REDIS_HOST", services::REDIS),
+            ("POSTGRES_HOST", services::DATABASE),
+            ("WEB_HOST", self.web()),
+            ("FLOWER_HOST", services::FLOWER),
+        ];
+        let named = named.into_iter().filter(|(name, _)| variables.contains_key(*name));
+        // A worker's own is where its DAGs are received.
+        let receives = part == AirflowPart::Worker && self.syncs();
+        named
+            .chain(receives.then_some(("NODE_ADDRESS", services::RECEIVER)))
+            .filter(|(_, service)| !self.airflow.without.iter().any(|name| name == service))
+            .map(|(name, service)| (name.to_owned(), service.to_owned()))
             .collect()
     }
 
@@ -49,6 +42,9 @@ impl Plan<'_> {
         // Where things are; whoever starts a node says what is different.
         set("MASTER_HOST", "master".to_owned());
         set("REDIS_HOST", "${MASTER_HOST}".to_owned());
+        if has_database {
+            set("POSTGRES_HOST", "${MASTER_HOST}".to_owned());
+        }
         // What serves the proxy alone is on the node itself; workers of Airflow 3 ask the web server, too.
         if software.is_3() {
             set("WEB_HOST", "${MASTER_HOST}".to_owned());
@@ -89,14 +85,6 @@ impl Plan<'_> {
         if software.is_3() {
             // Where 3.0.0 and 3.0.1 look for it.
             airflow("WEBSERVER", "SECRET_KEY", "${WEB_SECRET}".to_owned());
-        } else if self.airflow.tls.is_some() {
-            airflow("WEBSERVER", "COOKIE_SECURE", "True".to_owned());
-        }
-        if software.is_1() {
-            // The web server with users; the other one of 1.10 lets everybody in.
-            airflow("WEBSERVER", "RBAC", "True".to_owned());
-        }
-        if software.is_3() {
             airflow(
                 "CORE",
                 "EXECUTION_API_SERVER_URL",
@@ -107,6 +95,12 @@ impl Plan<'_> {
             if is_master {
                 airflow("API_AUTH", "JWT_SECRET", "${JWT_SECRET}".to_owned());
             }
+        } else if self.airflow.tls.is_some() {
+            airflow("WEBSERVER", "COOKIE_SECURE", "True".to_owned());
+        }
+        if software.is_1() {
+            // The web server with users; the other one of 1.10 lets everybody in.
+            airflow("WEBSERVER", "RBAC", "True".to_owned());
         }
         if is_master {
             if software.is_from(2, 4) {
@@ -118,9 +112,6 @@ impl Plan<'_> {
             if software.has_flower() && !self.airflow.flower_path.is_empty() {
                 airflow("CELERY", "FLOWER_URL_PREFIX", self.airflow.flower_path.clone());
             }
-        }
-        if has_database {
-            variables.insert("POSTGRES_HOST".to_owned(), "${MASTER_HOST}".to_owned());
         }
         variables
     }

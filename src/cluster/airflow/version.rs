@@ -1,6 +1,6 @@
 //! Airflow as it is locked: the versions that decide how it is started.
 
-use super::Unfit;
+use crate::spec::Error;
 
 /// What a user environment has of Airflow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,22 +37,22 @@ impl Software {
     }
 
     /// Whether it runs as a cluster.
-    pub(super) fn check(&self) -> Result<(), Unfit> {
+    pub(super) fn check(&self) -> Result<(), Error> {
         let (major, minor) = self.airflow;
         if self.airflow != (1, 10) && !matches!(major, 2 | 3) {
-            return Err(Unfit::new(
+            return Err(Error::usage(
                 format!("Airflow {major}.{minor} is locked, whose services are not known"),
                 "lock 1.10, 2 or 3, or write the services of the roles yourself, without `airflow:`",
             ));
         }
         if !self.has_celery {
-            return Err(Unfit::new(
+            return Err(Error::usage(
                 format!("Airflow {major}.{minor} is locked without Celery"),
                 "write `apache-airflow[celery,postgres,redis]` in the `pip:` section",
             ));
         }
         if self.is_3() && !self.has_fab {
-            return Err(Unfit::new(
+            return Err(Error::usage(
                 "Airflow 3 is locked without apache-airflow-providers-fab, which has users with passwords",
                 "write `apache-airflow[celery,fab,postgres,redis]` in the `pip:` section",
             ));

@@ -153,8 +153,11 @@ pub fn role_fault(role: &Role) -> Option<String> {
             return Some(format!("{what} holds a secret in plain text"));
         }
     }
+    if let Some(name) = role.hosts.keys().find(|name| !is_variable(name)) {
+        return Some(format!("`{name}` cannot be a variable"));
+    }
     let derived = role.derives.iter().flat_map(|(name, derived)| [name, &derived.from]);
-    let names = role.secrets.iter().chain(role.makes.keys()).chain(role.hosts.keys()).chain(derived);
+    let names = role.secrets.iter().chain(role.makes.keys()).chain(derived);
     if let Some(name) = names.into_iter().find(|name| !is_variable(name)) {
         return Some(format!("`{name}` cannot be the name of a secret"));
     }
