@@ -12,6 +12,8 @@ done
 "$root/tests/channel/sdists-2019/run"
 "$root/vm-tests/run.sh" --quiet --rounds "$rounds"
 "$root/vm-tests/run.sh" --quiet --broken
+"$root/tests/airflow/run.sh"
+"$root/vm-tests/run.sh" --quiet --project airflow
 "$root/benches/run.sh"
 "$root/benches/install.sh"
 "$root/benches/image.sh"

@@ -9,43 +9,33 @@
   secret,
 }:
 let
-  machine =
-    role:
-    { config, ... }:
-    let
-      cfg = config.services.envlock;
-    in
-    {
-      imports = [
-        module
-        ./commands.nix
-      ];
-      services.envlock = {
-        enable = true;
-        inherit lockDir role;
-        builder = envlock;
-        airflow.enable = true;
-        openFirewall = true;
-        # As many as there are processors, and not the sixteen that share them otherwise.
-        environment = {
-          AIRFLOW__CELERY__WORKER_CONCURRENCY = "2";
-          AIRFLOW__WEBSERVER__WORKERS = "1";
-        };
-      };
-      # In the store, as no secret that is one may be. Where there is one, the master makes none.
-      environment.etc."envlock/secrets/CLUSTER_SECRET".text = secret;
-      systemd.tmpfiles.rules = [
-        "C ${cfg.directory}/once.py - - - - ${../dags/once.py}"
-      ];
-      # Who asks for what is not shown hears so, instead of nothing for two minutes.
-      networking.firewall.rejectPackets = true;
-      virtualisation = {
-        cores = 2;
-        memorySize = 3072;
-        # The database, its log, and the logs of tasks.
-        diskSize = 4096;
+  plain = import ./machine.nix {
+    inherit module envlock lockDir;
+    # Where there is one, the master makes none.
+    secret = "CLUSTER_SECRET";
+    value = secret;
+    name = "once.py";
+    file = ../dags/once.py;
+  };
+  machine = role: {
+    imports = [ (plain role) ];
+    services.envlock = {
+      airflow.enable = true;
+      openFirewall = true;
+      # As many as there are processors, and not the sixteen that share them otherwise.
+      environment = {
+        AIRFLOW__CELERY__WORKER_CONCURRENCY = "2";
+        AIRFLOW__WEBSERVER__WORKERS = "1";
       };
     };
+    # Who asks for what is not shown hears so, instead of nothing for two minutes.
+    networking.firewall.rejectPackets = true;
+    virtualisation = {
+      memorySize = 3072;
+      # The database, its log, and the logs of tasks.
+      diskSize = 4096;
+    };
+  };
   worker = machine "worker";
 in
 {

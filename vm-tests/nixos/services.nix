@@ -7,33 +7,17 @@
   password,
 }:
 let
-  machine =
-    role:
-    { config, ... }:
-    let
-      cfg = config.services.envlock;
-    in
-    {
-      imports = [
-        module
-        ./commands.nix
-      ];
-      services.envlock = {
-        enable = true;
-        inherit lockDir role;
-        builder = envlock;
-      };
-      # In the store, as no secret that is one may be.
-      environment.etc."envlock/secrets/REDIS_PASSWORD".text = password;
-      systemd.tmpfiles.rules = [
-        "C ${cfg.directory}/tasks.py - - - - ${../../examples/quickstart/tasks.py}"
-      ];
-      virtualisation = {
-        # As many as the portable driver's: Celery works on as many tasks at a time.
-        cores = 2;
-        memorySize = 1024;
-      };
-    };
+  plain = import ./machine.nix {
+    inherit module envlock lockDir;
+    secret = "REDIS_PASSWORD";
+    value = password;
+    name = "tasks.py";
+    file = ../../examples/quickstart/tasks.py;
+  };
+  machine = role: {
+    imports = [ (plain role) ];
+    virtualisation.memorySize = 1024;
+  };
   worker = machine "worker";
 in
 {

@@ -1,4 +1,4 @@
-//! Airflow's configuration, as variables: there is no `airflow.cfg`.
+//! Airflow's configuration, as variables: they win over any `airflow.cfg`.
 
 use std::collections::BTreeMap;
 
