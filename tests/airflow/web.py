@@ -12,7 +12,7 @@ import urllib.parse
 import urllib.request
 
 from selenium import webdriver
-from selenium.common.exceptions import TimeoutException
+from selenium.common.exceptions import TimeoutException, WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
@@ -33,9 +33,9 @@ class Pages:
         self.browser.get(self.url + path)
 
     def until(self, what, seen):
-        """Waits until something is seen, and says so."""
+        """Waits until something is seen, and says so. What is looked at may go away meanwhile: a page follows another one."""
         try:
-            found = WebDriverWait(self.browser, PATIENCE).until(lambda browser: seen(browser))
+            found = WebDriverWait(self.browser, PATIENCE, ignored_exceptions=[WebDriverException]).until(seen)
         except TimeoutException:
             body = self.browser.find_element(By.TAG_NAME, "body").text
             sys.exit(f"{what}: not seen at {self.browser.current_url}:\n{body[:3000]}")
