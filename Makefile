@@ -11,6 +11,7 @@ test: setup lint ## everything that must hold
 
 airflow-test: ## a whole Airflow cluster of containers, and what it bears
 	tests/airflow/run.sh
+	tests/airflow/shared-volume.sh
 
 vm-test: setup ## the images on virtual machines
 	vm-tests/run.sh --quiet

@@ -13,6 +13,7 @@ done
 "$root/vm-tests/run.sh" --quiet --rounds "$rounds"
 "$root/vm-tests/run.sh" --quiet --broken
 "$root/tests/airflow/run.sh"
+"$root/tests/airflow/shared-volume.sh"
 "$root/vm-tests/run.sh" --quiet --project airflow
 "$root/benches/run.sh"
 "$root/benches/install.sh"

@@ -83,10 +83,23 @@ pub fn services(role: &Role) -> BTreeMap<&str, Cow<'_, Service>> {
     let mut services: BTreeMap<_, _> =
         role.services.iter().map(|(name, service)| (name.as_str(), Cow::Borrowed(service))).collect();
     if role.publishes {
-        let publish = Service { command: command(PUBLISH), ..Service::default() };
+        // Who is admitted works at once: what the master does once, such as to migrate a database, is done before. But not
+        // what itself waits to be admitted.
+        let waits = |name: &str| role.services[name].guard || comes_after(role, name, PUBLISH);
+        let jobs = role.services.iter().filter(|(name, service)| service.once && !waits(name));
+        let after = jobs.map(|(name, _)| name.clone()).collect();
+        let publish = Service { command: command(PUBLISH), after, ..Service::default() };
         services.insert(PUBLISH, Cow::Owned(publish));
     }
     services
+}
+
+/// Whether a service waits for another one, or for one that does, or for a guarded one.
+fn comes_after(role: &Role, name: &str, other: &str) -> bool {
+    let after = role.services.get(name).into_iter().flat_map(|service| &service.after);
+    after.into_iter().any(|it| {
+        it == other || role.services.get(it).is_some_and(|it| it.guard) || comes_after(role, it, other)
+    })
 }
 
 /// sha256 over the programs of a node, as hex: they differ between versions of envlock.
@@ -215,6 +228,27 @@ mod tests {
         assert!(sections.len() == count && !text.contains("[eventlistener:fatal]"), "{text}");
         let alone = Role { publishes: false, ..role() };
         assert!(!super::files(&alone, None, &BTreeMap::new(), TOOLS).contains_key("supervisord.conf"));
+    }
+
+    #[test]
+    fn workers_are_admitted_when_the_master_has_done_what_it_does_once() {
+        let job = |after: &[&str], guard| Service {
+            command: vec!["x".to_owned()],
+            after: after.iter().map(|it| (*it).to_owned()).collect(),
+            once: true,
+            guard,
+            ..Service::default()
+        };
+        let mut role = role();
+        let jobs = [
+            ("migrate", job(&["redis"], false)),
+            ("greet", job(&[PUBLISH], false)),
+            ("greet-again", job(&["greet"], false)),
+            ("guarded", job(&[], true)),
+            ("after-guarded", job(&["guarded"], false)),
+        ];
+        role.services.extend(jobs.map(|(name, service)| (name.to_owned(), service)));
+        assert_eq!(services(&role)[PUBLISH].after, ["migrate"]);
     }
 
     #[test]

@@ -326,6 +326,8 @@ def status(words):
         rows.append(dict(row, failure=told.get("failure")))
     if words == ["--json"]:
         print(json.dumps(rows, indent=2))
+    elif not rows:
+        say("no worker has joined yet" if "dag-sync" in table["services"] else "this role brings DAGs to nobody")
     else:
         for row in rows:
             last = "never" if row["synced_seconds_ago"] is None else "%d s ago" % row["synced_seconds_ago"]
