@@ -119,8 +119,9 @@ pub fn render(
             let answers = listening == 1 && !service.ports.is_empty() && own_name != **role_name;
             let mut volumes: Vec<Mount> = Vec::new();
             for path in role.volumes.iter().chain(&service.volumes) {
-                // By role and path: what the role's services share is one volume.
-                let source = volume_name(role_name, path);
+                // By role and path: what the role's services share is one volume. No role has a name with a dot.
+                let owner = if role.shares.contains(path) { "shared." } else { role_name };
+                let source = volume_name(owner, path);
                 file.volumes.insert(source.clone(), Options::new());
                 volumes.push(Mount { r#type: "volume", source, target: literal(path), read_only: false });
             }

@@ -83,10 +83,11 @@ pub fn services(role: &Role) -> BTreeMap<&str, Cow<'_, Service>> {
     let mut services: BTreeMap<_, _> =
         role.services.iter().map(|(name, service)| (name.as_str(), Cow::Borrowed(service))).collect();
     if role.publishes {
-        // Who is admitted works at once: what the master does once, such as to migrate a database, is done before. But not
-        // what itself waits to be admitted.
+        // Who is admitted works at once: what others need that is done once, such as to migrate a database, is done before.
+        // But not what itself waits to be admitted.
+        let needed = |name: &String| role.services.values().any(|service| service.after.contains(name));
         let waits = |name: &str| role.services[name].guard || comes_after(role, name, PUBLISH);
-        let jobs = role.services.iter().filter(|(name, service)| service.once && !waits(name));
+        let jobs = role.services.iter().filter(|(name, job)| job.once && needed(name) && !waits(name));
         let after = jobs.map(|(name, _)| name.clone()).collect();
         let publish = Service { command: command(PUBLISH), after, ..Service::default() };
         services.insert(PUBLISH, Cow::Owned(publish));
@@ -231,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn workers_are_admitted_when_the_master_has_done_what_it_does_once() {
+    fn workers_are_admitted_when_the_master_has_done_what_others_need() {
         let job = |after: &[&str], guard| Service {
             command: vec!["x".to_owned()],
             after: after.iter().map(|it| (*it).to_owned()).collect(),
@@ -242,6 +243,7 @@ mod tests {
         let mut role = role();
         let jobs = [
             ("migrate", job(&["redis"], false)),
+            ("nobody-waits-for-it", job(&["migrate"], false)),
             ("greet", job(&[PUBLISH], false)),
             ("greet-again", job(&["greet"], false)),
             ("guarded", job(&[], true)),

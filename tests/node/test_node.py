@@ -299,6 +299,13 @@ class Dags(unittest.TestCase):
         ]:
             self.assertFalse(dags.is_plain(dict(good, **{name: value})), value)
 
+    def test_an_empty_folder_takes_nothing_away(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.mkdir(os.path.join(folder, "logs"))
+            self.assertFalse(dags.has_some(folder))
+            os.mkdir(os.path.join(folder, "team"))
+            self.assertTrue(dags.has_some(folder))
+
 
 class Order(unittest.TestCase):
     """What comes after what, and what is done once."""

@@ -110,6 +110,7 @@ impl Plan<'_> {
             makes: made.iter().map(kept).collect(),
             derives: self.derived(part),
             hosts: self.hosts(part),
+            shares: if self.syncs() { Vec::new() } else { vec![DAGS.to_owned()] },
         })
     }
 

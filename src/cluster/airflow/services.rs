@@ -68,6 +68,9 @@ impl Plan<'_> {
     /// What a master runs.
     pub(super) fn master(&self) -> BTreeMap<String, Service> {
         let software = self.software;
+        // With 3, tasks ask the web server for all that they need, until they end.
+        let before_worker: &[&str] =
+            if software.is_3() { &[MIGRATE, REDIS, self.web()] } else { &[MIGRATE, REDIS] };
         let mut services = vec![
             (REDIS, redis()),
             (DATABASE_INIT, database_init()),
@@ -79,7 +82,7 @@ impl Plan<'_> {
             (ADMIN, self.admin()),
             (self.web(), self.web_server()),
             (SCHEDULER, self.scheduler()),
-            (WORKER, Service { after: after(&[MIGRATE, REDIS]), ..self.airflow_worker() }),
+            (WORKER, Service { after: after(before_worker), ..self.airflow_worker() }),
             ("nginx", nginx::service(self)),
         ];
         let further = |name: &str| Service { after: after(&[MIGRATE]), ..Self::airflow_command(&[name]) };
@@ -138,10 +141,8 @@ impl Plan<'_> {
     /// The first user, who can make all others.
     fn admin(&self) -> Service {
         let create: &[&str] = if self.software.is_1() { &["create_user"] } else { &["users", "create"] };
-        // It is asked for its password: arguments are seen by everybody on a machine.
+        // Once and not at each start: who was renamed or taken away stays so.
         let mark = format!("{HOME}/.admin-made");
-        // 1.10 takes a user that is there already for a failure.
-        let first: &[&str] = if self.software.is_1() { &["--unless", &mark] } else { &[] };
         let user = [
             "--role",
             "Admin",
@@ -154,7 +155,9 @@ impl Plan<'_> {
             "--email",
             "admin@localhost",
         ];
-        let command = own("answer", &[first, &[ADMIN_PASSWORD, "airflow"], create, &user].concat());
+        // It is asked for its password: arguments are seen by everybody on a machine.
+        let command =
+            own("answer", &[&["--unless", &mark, ADMIN_PASSWORD, "airflow"], create, &user].concat());
         Service { command, after: after(&[MIGRATE]), once: true, ..Service::default() }
     }
 

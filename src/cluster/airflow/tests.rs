@@ -59,12 +59,11 @@ fn commands(role: &Role) -> Vec<String> {
 
 const ADMIN: &str =
     "--role Admin --username admin --firstname Admin --lastname Admin --email admin@localhost";
-const ANSWER: &str = "/opt/envlock/role/bin/envlock-node answer";
+const ANSWER: &str = "/opt/envlock/role/bin/envlock-node answer --unless /var/lib/airflow/.admin-made";
 
 #[test]
 fn the_commands_of_the_seed() {
-    let create =
-        format!("{ANSWER} --unless /var/lib/airflow/.admin-made ADMIN_PASSWORD airflow create_user {ADMIN}");
+    let create = format!("{ANSWER} ADMIN_PASSWORD airflow create_user {ADMIN}");
     assert_eq!(
         commands(&master(&seed())),
         [
@@ -139,12 +138,15 @@ fn nothing_starts_before_what_it_needs() {
         ("worker", "db-migrate redis"),
     ];
     assert_eq!(order(&master(&two())), expected.map(|(name, after)| (name, after.to_owned())));
+    // Its tasks ask the web server until they end.
+    assert_eq!(master(&three()).services["worker"].after, ["api-server", "db-migrate", "redis"]);
     for software in [seed(), two(), three()] {
         let role = master(&software);
         let once: Vec<&str> =
             role.services.iter().filter(|(_, service)| service.once).map(|(name, _)| name.as_str()).collect();
         assert_eq!(once, ["admin", "db-migrate", "postgresql-init"]);
         assert!(role.publishes && role.services["worker"].guard);
+        assert_eq!(crate::cluster::services(&role)["publish"].after, ["db-migrate", "postgresql-init"]);
         assert!(roles(&choices(), &software)["worker"].services["worker"].guard);
     }
 }
@@ -359,4 +361,19 @@ fn compose_knows_who_is_where_and_after_whom() {
     assert_eq!(service("scheduler")["restart"], "unless-stopped");
     assert_eq!(service("postgresql")["stop_signal"], "SIGINT");
     assert_eq!(service("redis").get("stop_signal"), None);
+}
+
+/// One folder of DAGs is one volume, whatever the role.
+#[test]
+fn compose_has_one_volume_of_dags_where_it_is_shared() {
+    let airflow = Airflow { sync: DagSync::SharedVolume, ..choices() };
+    let text =
+        crate::cluster::compose::render(&roles(&airflow, &two()), str::to_owned, &BTreeMap::new()).unwrap();
+    let file: serde_yaml::Value = serde_yaml::from_str(&text).unwrap();
+    for name in ["scheduler", "webserver", "master-worker", "worker-worker"] {
+        let volumes = file["services"][name]["volumes"].as_sequence().unwrap();
+        let source = |path| &volumes.iter().find(|it| it["target"] == path).unwrap()["source"];
+        assert_eq!(source("/var/lib/airflow/dags"), "shared.__var__lib__airflow__dags", "{name}");
+        assert_ne!(source("/var/lib/airflow"), source("/var/lib/airflow/dags"));
+    }
 }

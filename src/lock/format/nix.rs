@@ -356,6 +356,7 @@ mod tests {
                 Derived { from: "MADE".to_owned(), base64: true },
             )]),
             hosts: BTreeMap::from([("C_HOST".to_owned(), "tcp".to_owned())]),
+            shares: vec!["/data".to_owned()],
         }
     }
 

@@ -54,6 +54,9 @@ pub(super) fn role(role: &Role) -> Value {
     if !role.hosts.is_empty() {
         attributes.push(("hosts", strings(&role.hosts)));
     }
+    if !role.shares.is_empty() {
+        attributes.push(("shares", Value::strings(&role.shares)));
+    }
     Value::set(attributes)
 }
 
@@ -112,6 +115,7 @@ pub(super) fn read_role(value: &Value) -> Result<Role, String> {
         makes: read_optional(value, "makes")?,
         derives: read_derives(value)?,
         hosts: read_optional(value, "hosts")?,
+        shares: value.get("shares").map_or(Ok(Vec::new()), |_| texts(value, "shares"))?,
     };
     role_fault(&role).map_or(Ok(role), Err)
 }

@@ -51,6 +51,8 @@ pub struct Role {
     /// Variables that name the host of a service, of any role. Where each service has a container of its own, that is
     /// what they name.
     pub hosts: BTreeMap<String, String>,
+    /// Those of its volumes that other roles have as well, the same one: absolute paths.
+    pub shares: Vec<String>,
 }
 
 /// A secret that is HMAC-SHA256 of its own name by another one.

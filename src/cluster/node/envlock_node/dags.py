@@ -107,6 +107,11 @@ class Rendezvous(Board):
         return int(self.client.time()[0])
 
 
+def has_some(dags):
+    """Whether a folder has any DAGs. One that is empty is sooner a volume that is not there than nothing to be wanted."""
+    return bool(set(os.listdir(dags)) - {"logs", "__pycache__"})
+
+
 def public_key(path):
     """The public key at a path, made with its private one if there is none."""
     if not os.path.exists(path + ".pub"):
@@ -238,7 +243,9 @@ class Sync:
         }
         stated = " ".join("-o %s=%s" % option for option in options.items())
         ssh = "ssh -F none -i %s -p %d %s" % (self.key, place["port"], stated)
-        words = ["rsync", "-rltz", "--omit-dir-times", "--rsh", ssh, "--delete-delay", "--delay-updates", "--safe-links"]
+        words = ["rsync", "-rltz", "--omit-dir-times", "--rsh", ssh, "--delay-updates", "--safe-links"]
+        if has_some(self.dags):
+            words.append("--delete-delay")
         # Byte-code is each node's own.
         words += ["--exclude=/logs/", "--filter=-p __pycache__/", "--timeout=%d" % SILENT]
         host = "[%s]" % place["host"] if ":" in place["host"] else place["host"]
@@ -306,7 +313,7 @@ def sync(words):
 
 
 def status(words):
-    """Which worker has the DAGs since when: as lines, or with --json for programs. Exit code 1 if one has not."""
+    """Which worker has the DAGs since when: as lines, or with --json for programs. Exit code 1 if one that is there has not."""
     try:
         table = load()
         board = Rendezvous(table, environment(table, None, os.environ))
@@ -332,4 +339,4 @@ def status(words):
         for row in rows:
             last = "never" if row["synced_seconds_ago"] is None else "%d s ago" % row["synced_seconds_ago"]
             print("%-24s %-14s %s" % (row["worker"], last, row["failure"] if row["state"] == "failed" else row["state"]))
-    return int(any(row["state"] != "ok" for row in rows))
+    return int(any(row["state"] in ("failed", "joined") for row in rows))

@@ -40,8 +40,12 @@ def unwell(name, table):
 
 def started(services):
     """The services that the container was started for, which its first process knows: none for another command."""
-    with open("/proc/1/cmdline", "rb") as file:
-        words = file.read().decode(errors="replace").split("\0")[:-1]
+    try:
+        with open("/proc/1/cmdline", "rb") as file:
+            words = file.read().decode(errors="replace").split("\0")[:-1]
+    except OSError:
+        # The first process of a machine may be hidden from its services.
+        return sorted(services)
     programs = [index for index, word in enumerate(words) if word.endswith("/envlock-node")]
     asked = words[programs[0] + 2 :] if programs else []
     if not asked:
