@@ -31,6 +31,8 @@ with subtest("it has it when it is back"):
     wait(clone, f"cat {DAGS}/one.py", "# second", 180)
 
 with subtest("what is deleted goes"):
+    # A folder that is left empty takes nothing away.
+    put("two.py", "# stays")
     master.succeed(f"node rm {DAGS}/one.py")
     for machine in (worker, clone):
         machine.wait_until_succeeds(f"test ! -e {DAGS}/one.py", timeout=120)
