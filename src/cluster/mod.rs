@@ -86,8 +86,7 @@ pub fn services(role: &Role) -> BTreeMap<&str, Cow<'_, Service>> {
         // Who is admitted works at once: what others need that is done once, such as to migrate a database, is done before.
         // But not what itself waits to be admitted.
         let needed = |name: &String| role.services.values().any(|service| service.after.contains(name));
-        let waits = |name: &str| role.services[name].guard || comes_after(role, name, PUBLISH);
-        let jobs = role.services.iter().filter(|(name, job)| job.once && needed(name) && !waits(name));
+        let jobs = role.services.iter().filter(|(name, job)| job.once && needed(name) && !waits(role, name));
         let after = jobs.map(|(name, _)| name.clone()).collect();
         let publish = Service { command: command(PUBLISH), after, ..Service::default() };
         services.insert(PUBLISH, Cow::Owned(publish));
@@ -95,12 +94,13 @@ pub fn services(role: &Role) -> BTreeMap<&str, Cow<'_, Service>> {
     services
 }
 
-/// Whether a service waits for another one, or for one that does, or for a guarded one.
-fn comes_after(role: &Role, name: &str, other: &str) -> bool {
-    let after = role.services.get(name).into_iter().flat_map(|service| &service.after);
-    after.into_iter().any(|it| {
-        it == other || role.services.get(it).is_some_and(|it| it.guard) || comes_after(role, it, other)
-    })
+/// Whether a service waits for a digest to be published: it is guarded, or comes after one that is, or after `publish`.
+fn waits(role: &Role, name: &str) -> bool {
+    name == PUBLISH
+        || role
+            .services
+            .get(name)
+            .is_some_and(|service| service.guard || service.after.iter().any(|other| waits(role, other)))
 }
 
 /// sha256 over the programs of a node, as hex: they differ between versions of envlock.
