@@ -261,13 +261,13 @@ class Answer(unittest.TestCase):
             mark, said = directory + "/mark", directory + "/said"
             asks = "import getpass, sys; open(sys.argv[1], 'a').write(getpass.getpass('') + getpass.getpass('')); sys.exit(%d)"
             for code in (3, 0, 0):
-                words = ["--unless", mark, "WORD", sys.executable, "-W", "ignore", "-c", asks % code, said]
+                words = [mark, "WORD", sys.executable, "-W", "ignore", "-c", asks % code, said]
                 with mock.patch.dict(os.environ, WORD="hunter2"):
                     self.assertEqual(answer.main(words), code)
             self.assertEqual(pathlib.Path(said).read_text(), "hunter2" * 4)
         with mock.patch.dict(os.environ), mock.patch("sys.stderr", io.StringIO()) as said:
             os.environ.pop("WORD", None)
-            self.assertEqual(answer.main(["WORD", "true"]), 78)
+            self.assertEqual(answer.main(["/nowhere/mark", "WORD", "true"]), 78)
         self.assertIn("WORD is not set", said.getvalue())
 
 
@@ -441,6 +441,9 @@ class Health(unittest.TestCase):
         ]:
             with mock.patch("builtins.open", mock.mock_open(read_data="\0".join(words + [""]).encode())):
                 self.assertEqual(health.started(services), expected, words)
+        # As where a machine hides its first process from services.
+        with mock.patch("builtins.open", side_effect=FileNotFoundError):
+            self.assertEqual(health.started(services), ["a", "b"])
 
     def test_a_secret_is_not_told_of_a_command_that_takes_too_long(self):
         services = {"x": dict(a_table()["services"]["x"], command=["x"], readiness={"command": ["sleep", "7${S}"]})}

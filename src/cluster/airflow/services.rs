@@ -156,8 +156,7 @@ impl Plan<'_> {
             "admin@localhost",
         ];
         // It is asked for its password: arguments are seen by everybody on a machine.
-        let command =
-            own("answer", &[&["--unless", &mark, ADMIN_PASSWORD, "airflow"], create, &user].concat());
+        let command = own("answer", &[&[&mark, ADMIN_PASSWORD, "airflow"], create, &user].concat());
         Service { command, after: after(&[MIGRATE]), once: true, ..Service::default() }
     }
 

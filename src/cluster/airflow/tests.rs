@@ -59,7 +59,7 @@ fn commands(role: &Role) -> Vec<String> {
 
 const ADMIN: &str =
     "--role Admin --username admin --firstname Admin --lastname Admin --email admin@localhost";
-const ANSWER: &str = "/opt/envlock/role/bin/envlock-node answer --unless /var/lib/airflow/.admin-made";
+const ANSWER: &str = "/opt/envlock/role/bin/envlock-node answer /var/lib/airflow/.admin-made";
 
 #[test]
 fn the_commands_of_the_seed() {

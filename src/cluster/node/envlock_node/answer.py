@@ -1,7 +1,7 @@
-"""Runs a command that asks for a password, and answers: `answer [--unless FILE] VARIABLE COMMAND…`.
+"""Runs a command that asks for a password, and answers: `answer FILE VARIABLE COMMAND…`.
 
-Nobody sees it among the arguments of a process then. With --unless nothing is done where the file is, which is made
-when the command has ended well.
+Nobody sees it among the arguments of a process then. Nothing is done where the file is, which is made when the command
+has ended well.
 """
 import os
 import subprocess
@@ -11,12 +11,9 @@ from .table import CANNOT_START, cannot_run, say
 
 def main(words):
     """Answers as often as a command may ask; its exit code."""
-    mark = None
-    if words[:1] == ["--unless"]:
-        mark, words = words[1], words[2:]
-        if os.path.exists(mark):
-            return 0
-    variable, command = words[0], words[1:]
+    mark, variable, command = words[0], words[1], words[2:]
+    if os.path.exists(mark):
+        return 0
     answer = os.environ.get(variable)
     if not answer:
         say("%s is not set: give it as a variable or as a file, as any secret" % variable)
@@ -26,7 +23,7 @@ def main(words):
         ended = subprocess.run(command, input=(answer + "\n").encode(errors="surrogateescape") * 4, start_new_session=True)
     except OSError as error:
         return cannot_run(command[0], error)
-    if mark and ended.returncode == 0:
+    if ended.returncode == 0:
         with open(mark, "w"):
             pass
     return ended.returncode if ended.returncode >= 0 else 128 - ended.returncode
